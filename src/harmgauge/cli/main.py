@@ -1,0 +1,68 @@
+"""`harmgauge`: one verb a file, loaded only when called, so that --help stays quick."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from .. import __version__
+from ..errors import HarmgaugeError
+
+# verb -> the module in this package that holds a click command of the same name
+VERBS = {
+    "score": "score",
+    "rank": "rank",
+    "info": "info",
+    "evaluate": "evaluate",
+    "data": "data",
+    "train": "train",
+    "export": "export",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a verb's module when the verb is used; help texts of the list are kept here."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        module = importlib.import_module(f"{__package__}.{VERBS[name]}")
+        command: click.Command = getattr(module, name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, SUMMARIES[verb]) for verb in VERBS])
+
+
+SUMMARIES = {
+    "score": "Judge texts: from arguments, stdin or a file.",
+    "rank": "Order several responses to one prompt, safest first.",
+    "info": "Show a gauge's licence, data, calibration and measurements.",
+    "evaluate": "Measure a gauge on labelled files, beside trivial floors.",
+    "data": "Check, describe, split or fetch training data.",
+    "train": "Train a cost model from a recipe and write its bundle.",
+    "export": "Turn a gauge into a Hugging Face folder.",
+}
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="harmgauge")
+def cli() -> None:
+    """Gauge how harmful a prompt or a response is, as one signed cost.
+
+    Below 0 is safe, above 0 unsafe, further from 0 more so.
+    """
+
+
+def main() -> None:
+    """Entry point: a user's mistake becomes one line on stderr and exit status 2."""
+    try:
+        cli(standalone_mode=True)
+    except HarmgaugeError as error:
+        click.echo(f"harmgauge: {error}", err=True)
+        raise SystemExit(2) from None

@@ -1,0 +1,165 @@
+"""What is judged: a prompt, a response, or both, and the one template that turns it into turns.
+
+Training and scoring both go through `Exchange.turns`, so that a gauge never sees a layout it was
+not trained on.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .errors import ExchangeError
+
+Role = Literal["user", "assistant"]
+Turn = tuple[Role, str]
+
+# Bumped whenever the layout of turns or their markers changes; a bundle names the one it was
+# trained with, and scoring refuses any other.
+TEMPLATE_ID = "turns-1"
+# A marker ends in a newline because text after one is tokenised alike by every kind of tokenizer.
+MARKERS: dict[Role, str] = {"user": "User:\n", "assistant": "Assistant:\n"}
+
+# Chat roles as the world writes them. System turns are context, said by neither party on trial.
+_ROLES: dict[str, Role] = {
+    "user": "user",
+    "human": "user",
+    "system": "user",
+    "developer": "user",
+    "tool": "user",
+    "assistant": "assistant",
+    "model": "assistant",
+    "gpt": "assistant",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One thing to judge.
+
+    A prompt alone asks: is saying or asking this harmful? With a response, only the response is
+    on trial, in the light of the prompt. `history` holds the turns before them, oldest first.
+
+    Raises:
+        ExchangeError: neither prompt nor response is given, or one is not encodable text.
+    """
+
+    prompt: str | None = None
+    response: str | None = None
+    history: tuple[Turn, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.prompt is None and self.response is None:
+            raise ExchangeError("an exchange needs a prompt, a response or both; it has neither")
+        _check_text("prompt", self.prompt)
+        _check_text("response", self.response)
+        for number, (_, text) in enumerate(self.history, 1):
+            _check_text(f"turn {number} of the history", text)
+
+    @classmethod
+    def from_messages(cls, messages: Sequence[Mapping[str, Any]]) -> Exchange:
+        """Read chat messages (`{"role": …, "content": …}`); the last turn is on trial.
+
+        Content may be a string or OpenAI's list of `{"type": "text", "text": …}` parts.
+
+        Raises:
+            ExchangeError: there is no message, a role is unknown, or content is not text.
+        """
+        if isinstance(messages, (str, bytes)) or not isinstance(messages, Sequence):
+            raise ExchangeError("messages must be a list of {role, content} objects")
+        turns = [_read_message(number, message) for number, message in enumerate(messages, 1)]
+        if not turns:
+            raise ExchangeError("messages is empty; give at least one message")
+        *earlier, (role, text) = turns
+        if role == "user":
+            return cls(prompt=text, history=tuple(earlier))
+        if earlier and earlier[-1][0] == "user":
+            return cls(prompt=earlier[-1][1], response=text, history=tuple(earlier[:-1]))
+        return cls(response=text, history=tuple(earlier))
+
+    @classmethod
+    def of(cls, value: Any) -> Exchange:
+        """Read anything that can be judged: an exchange, a string (a prompt), a mapping with
+        `prompt`, `response` or `messages`, or a list of messages.
+
+        Raises:
+            ExchangeError: the value is none of these.
+        """
+        if isinstance(value, Exchange):
+            return value
+        if isinstance(value, str):
+            return cls(prompt=value)
+        if isinstance(value, Mapping):
+            if value.get("messages") is not None:
+                return cls.from_messages(value["messages"])
+            return cls(prompt=value.get("prompt"), response=value.get("response"))
+        if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+            return cls.from_messages(value)
+        raise ExchangeError(
+            f"expected text, an Exchange or messages, found {type(value).__name__}; "
+            "pass a string or harmgauge.Exchange(prompt=…, response=…)"
+        )
+
+    @property
+    def on_trial(self) -> str:
+        """The text that the verdict is about."""
+        return self.response if self.response is not None else self.prompt or ""
+
+    @property
+    def blank(self) -> bool:
+        """True when the text on trial shows nothing: white space, controls, zero-width only."""
+        return all(
+            character.isspace() or unicodedata.category(character) in _INVISIBLE
+            for character in self.on_trial
+        )
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """All turns, oldest first; the last one is on trial."""
+        turns = list(self.history)
+        if self.prompt is not None:
+            turns.append(("user", self.prompt))
+        if self.response is not None:
+            turns.append(("assistant", self.response))
+        return tuple(turns)
+
+
+# Unicode general categories with nothing to see: control, format (zero-width), line and
+# paragraph separators, spaces, unassigned.
+_INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs", "Cn"})
+
+
+def _check_text(name: str, text: Any) -> None:
+    if text is None:
+        return
+    if not isinstance(text, str):
+        raise ExchangeError(f"{name} must be a string, found {type(text).__name__}")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ExchangeError(
+            f"{name} holds a lone surrogate at character {error.start + 1}, which is no valid "
+            "Unicode; decode the source as UTF-8, or UTF-16 with both halves"
+        ) from None
+
+
+def _read_message(number: int, message: Any) -> Turn:
+    if not isinstance(message, Mapping):
+        raise ExchangeError(
+            f"message {number} must be an object with role and content, "
+            f"found {type(message).__name__}"
+        )
+    role = _ROLES.get(str(message.get("role", "")).lower())
+    if role is None:
+        raise ExchangeError(f"message {number} has an unknown role; use one of {', '.join(_ROLES)}")
+    content = message.get("content")
+    if isinstance(content, list):
+        parts = [part.get("text") if isinstance(part, Mapping) else part for part in content]
+        if not all(isinstance(part, str) for part in parts):
+            raise ExchangeError(f"message {number} has a part that is not text; only text is judged")
+        content = "\n".join(parts)
+    if not isinstance(content, str):
+        raise ExchangeError(f"message {number} has no text content")
+    return role, content

@@ -1,0 +1,230 @@
+"""The cost model: any Hugging Face backbone, pooling by attention mask, an fp32 linear head.
+
+Saved as a *model folder*: the backbone as transformers writes it, `head.safetensors`,
+`tokenizer.json` and `harmgauge.json` (pooling, layout, template). A bundle is made from it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from ..errors import BundleError, RecipeError
+from ..exchange import TEMPLATE_ID
+from ..windows import Layout
+
+Pooling = Literal["mean", "last"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What a model folder needs beside its weights to be used as it was trained."""
+
+    pooling: Pooling
+    """mean over real tokens (encoders) or the last real token (decoders)"""
+    layout: Layout
+    outputs: tuple[str, ...] = ("cost",)
+    """what each output of the head means; the cost comes first"""
+    base: str = ""
+    """the Hub id or folder name the backbone came from"""
+    base_sha256: str | None = None
+    template: str = TEMPLATE_ID
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelSpec:
+        values = json.loads(text)
+        layout = values.pop("layout")
+        for key in ("start", "separator", "end"):
+            layout[key] = tuple(layout[key])
+        values["outputs"] = tuple(values["outputs"])
+        return cls(layout=Layout(**layout), **values)
+
+
+class CostModel(nn.Module):
+    """Backbone, pooling, head. `forward` gives raw, uncalibrated scores.
+
+    The head has a bias, so that the border at 0 need not pass through the zero vector, and stays
+    in fp32, since bf16 scores collapse into ties.
+    """
+
+    def __init__(self, backbone: nn.Module, spec: ModelSpec) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.spec = spec
+        self.head = nn.Linear(_hidden_size(backbone.config), len(spec.outputs), dtype=torch.float32)
+        # Small, so that training starts near cost 0, where every loss term is ln 2.
+        nn.init.normal_(self.head.weight, std=0.02)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Raw scores.
+
+        Args:
+            input_ids: token ids, `[batch, length]`.
+            attention_mask: 1 for real tokens, `[batch, length]`; padding on either side.
+
+        Returns:
+            fp32 scores, `[batch, outputs]`, the cost first.
+        """
+        inputs: dict[str, Tensor] = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if self.spec.pooling == "last":
+            # Learned positions must start at the first real token under left padding too.
+            inputs["position_ids"] = (attention_mask.cumsum(1) - 1).clamp(min=0)
+        hidden = self.backbone(**inputs).last_hidden_state
+        pooled = pool(hidden.float(), attention_mask, self.spec.pooling)
+        with torch.autocast(device_type=pooled.device.type, enabled=False):
+            scores: Tensor = self.head(pooled)
+        return scores
+
+    def save(self, folder: Path, tokenizer: Tokenizer) -> None:
+        """Write a model folder; `folder` is made."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.backbone.save_pretrained(folder)
+        save_file(
+            {name: value.contiguous() for name, value in self.head.state_dict().items()},
+            folder / "head.safetensors",
+        )
+        tokenizer.save(str(folder / "tokenizer.json"))
+        (folder / "harmgauge.json").write_text(self.spec.to_json(), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> tuple[CostModel, Tokenizer]:
+        """Read a model folder, in evaluation mode.
+
+        Raises:
+            BundleError: the folder lacks a file, or the head does not fit the backbone.
+        """
+        for name in ("config.json", "head.safetensors", "tokenizer.json", "harmgauge.json"):
+            if not (folder / name).is_file():
+                raise BundleError(f"{folder} is not a model folder: it has no {name}")
+        spec = ModelSpec.from_json((folder / "harmgauge.json").read_text(encoding="utf-8"))
+        model = cls(_load_backbone(str(folder)), spec)
+        # strict: a head that is missing or misshapen must never be replaced by a random one.
+        model.head.load_state_dict(load_file(folder / "head.safetensors"), strict=True)
+        return model.eval(), Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
+def pool(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
+    """One vector a sequence, `[batch, length, size]` to `[batch, size]`.
+
+    The mask decides, never the token id: pad may equal eos, and padding may be on either side.
+    """
+    if pooling == "mean":
+        mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+        return (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
+    positions = torch.arange(attention_mask.shape[1], device=attention_mask.device)
+    last = (attention_mask * positions).argmax(1)  # rightmost real token
+    return hidden[torch.arange(hidden.shape[0], device=hidden.device), last]
+
+
+def new_cost_model(
+    base: str,
+    *,
+    max_tokens: int,
+    pooling: Pooling | None = None,
+    dropout: float | None = None,
+    base_sha256: str | None = None,
+) -> tuple[CostModel, Tokenizer]:
+    """A cost model with a fresh head on a pretrained backbone.
+
+    Args:
+        base: Hub id, or folder in Hugging Face layout.
+        max_tokens: longest window in tokens; at most what the backbone has positions for.
+        pooling: None chooses mean for encoders and last for decoders.
+        dropout: hidden and attention dropout where the backbone has it; None keeps its own.
+
+    Raises:
+        RecipeError: the base cannot be loaded, or has fewer positions than `max_tokens`.
+    """
+    config = _load_config(base)
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is not None and max_tokens > positions:
+        raise RecipeError(
+            f"max_tokens is {max_tokens}, but {base} has only {positions} positions; lower it"
+        )
+    if dropout is not None:
+        for key in ("hidden_dropout_prob", "attention_probs_dropout_prob", "attention_dropout"):
+            if hasattr(config, key):
+                setattr(config, key, dropout)
+    backbone = _load_backbone(base, config)
+    fast = AutoTokenizer.from_pretrained(base)
+    encoder = is_encoder(config)
+    layout = _layout(fast, max_tokens, encoder=encoder)
+    spec = ModelSpec(
+        pooling=pooling or ("mean" if encoder else "last"),
+        layout=layout,
+        base=Path(base).name if Path(base).is_dir() else base,
+        base_sha256=base_sha256,
+    )
+    tokenizer: Tokenizer = fast.backend_tokenizer
+    return CostModel(backbone, spec), tokenizer
+
+
+def is_encoder(config: Any) -> bool:
+    """True for bidirectional backbones: a masked-LM class exists for their model type."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
+
+    if config.model_type in MASKED:
+        return not getattr(config, "is_decoder", False)
+    return config.model_type not in CAUSAL
+
+
+def _layout(tokenizer: Any, max_tokens: int, *, encoder: bool) -> Layout:
+    """Special tokens as the base was trained with them: a BOS only where its tokenizer adds one."""
+    bare = tokenizer("a", add_special_tokens=False)["input_ids"]
+    dressed = tokenizer("a")["input_ids"]
+    at = next(i for i in range(len(dressed)) if dressed[i : i + len(bare)] == bare)
+    start, end = dressed[:at], dressed[at + len(bare) :]
+    if not end and tokenizer.eos_token_id is not None:
+        end = [tokenizer.eos_token_id]
+    if encoder:
+        separator = [tokenizer.sep_token_id] if tokenizer.sep_token_id is not None else end
+    else:
+        separator = tokenizer("\n\n", add_special_tokens=False)["input_ids"]
+    return Layout(tuple(start), tuple(separator), tuple(end), max_tokens)
+
+
+def _hidden_size(config: Any) -> int:
+    return int(config.get_text_config().hidden_size)
+
+
+def _load_config(base: str) -> Any:
+    try:
+        return AutoConfig.from_pretrained(base)
+    except (OSError, ValueError) as error:
+        raise RecipeError(
+            f"base {base!r} is neither a Hugging Face folder nor a reachable Hub id; "
+            "make the folder first (recipes/README.md) or check the spelling"
+        ) from error
+
+
+def _load_backbone(base: str, config: Any = None) -> nn.Module:
+    kwargs: dict[str, Any] = {} if config is None else {"config": config}
+    config = config or _load_config(base)
+    # Masked-LM and pooler weights in a checkpoint are not ours; their warnings would only alarm.
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        if config.model_type in ("bert", "roberta", "mpnet", "distilbert", "xlm-roberta"):
+            kwargs["add_pooling_layer"] = False
+        if config.model_type == "mpnet":
+            kwargs["attn_implementation"] = "eager"
+        if config.model_type == "distilbert":
+            kwargs.pop("add_pooling_layer")
+        backbone: nn.Module = AutoModel.from_pretrained(base, dtype=torch.float32, **kwargs)
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+    return backbone

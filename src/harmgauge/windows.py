@@ -1,0 +1,100 @@
+"""Exchange to token ids: whole where it fits, else in overlapping windows.
+
+Every window carries what the text on trial answers to (the prompt and earlier turns), cut to its
+head and tail where that alone would take over half the budget. The text on trial itself is never
+cut: each of its tokens is in some window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .exchange import MARKERS, Exchange, Turn
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where special tokens go, and how much fits; stored in the bundle.
+
+    `separator` stands between turns. For encoders it is a special token that text cannot spell,
+    so that nobody can fake a turn from inside a message.
+    """
+
+    start: tuple[int, ...]
+    """ids before the first turn: [CLS], or BOS where the model was trained with one"""
+    separator: tuple[int, ...]
+    """ids between turns"""
+    end: tuple[int, ...]
+    """ids after the last turn: [SEP] or EOS, never lost to truncation"""
+    max_tokens: int
+    """longest sequence, special tokens included"""
+    overlap: float = 0.25
+    """share of a window of the text on trial that is repeated in the next"""
+
+
+class Windower:
+    """Turns exchanges into lists of token ids of at most `layout.max_tokens`.
+
+    The tokenizer is set so that special tokens spelled inside a text are read as plain text, and
+    so that the truncation and padding that some `tokenizer.json` files bake in are off.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, layout: Layout) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        tokenizer.encode_special_tokens = True
+        self.layout = layout
+        self._tokenizer = tokenizer
+        self._markers = {role: self._ids(marker) for role, marker in MARKERS.items()}
+
+    def windows(self, exchange: Exchange) -> list[list[int]]:
+        """All windows of an exchange, in reading order; at least one."""
+        *given_turns, on_trial = exchange.turns
+        given: list[int] = []
+        for turn in given_turns:
+            given += [*self._turn(turn), *self.layout.separator]
+        marker = self._markers[on_trial[0]]
+        text = self._ids(on_trial[1])
+
+        layout = self.layout
+        budget = layout.max_tokens - len(layout.start) - len(layout.end) - len(marker)
+        room = budget - len(given)
+        if len(text) > room:  # only then is the given part cut, and at most to half
+            given = _head_and_tail(given, max(budget // 2, budget - len(text)))
+            room = budget - len(given)
+        return [
+            [*layout.start, *given, *marker, *part, *layout.end]
+            for part in _overlapping(text, room, layout.overlap)
+        ]
+
+    def _turn(self, turn: Turn) -> list[int]:
+        role, text = turn
+        return [*self._markers[role], *self._ids(text)]
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+
+def _head_and_tail(ids: list[int], limit: int) -> list[int]:
+    """Keep the first and last ids, `limit` in all; the middle says least about a request."""
+    if len(ids) <= limit:
+        return ids
+    head = limit // 2
+    return ids[:head] + ids[len(ids) - (limit - head) :]
+
+
+def _overlapping(ids: Sequence[int], size: int, overlap: float) -> list[Sequence[int]]:
+    """Cut ids into runs of at most `size`, evenly spaced, neighbours sharing about `overlap`."""
+    if len(ids) <= size:
+        return [ids]
+    stride = max(1, int(size * (1 - overlap)))
+    count = -(-(len(ids) - size) // stride) + 1
+    # Evenly spaced starts: the last window is as full as the first, with no short remainder.
+    starts = [round(i * (len(ids) - size) / (count - 1)) for i in range(count)]
+    return [ids[start : start + size] for start in starts]
