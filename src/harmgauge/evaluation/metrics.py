@@ -134,8 +134,8 @@ def _by_rising_cost(
     _, level = np.unique(costs, return_inverse=True)
     levels = int(level.max()) + 1 if len(level) else 0
     return (
-        np.bincount(level, count * truth, minlength=levels),
-        np.bincount(level, count * ~truth, minlength=levels),
+        np.bincount(level, np.where(truth, count, 0.0), levels).astype(np.float64),
+        np.bincount(level, np.where(truth, 0.0, count), levels).astype(np.float64),
     )
 
 
