@@ -1,0 +1,183 @@
+"""A gauge on disk: a folder with `gauge.json`, which vouches for every other file in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from .calibration import Calibration, Threshold
+from .errors import BundleError
+from .exchange import TEMPLATE_ID
+from .verdict import DIRECTION
+from .windows import Layout
+
+MANIFEST = "gauge.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What `gauge.json` says, key for key."""
+
+    name: str
+    base: Mapping[str, str | None]
+    """`name` and `sha256` of the backbone that training started from"""
+    layout: Layout
+    pooling: str
+    """mean or last"""
+    runtime: str
+    """onnx or torch"""
+    calibration: Calibration
+    licence: str
+    """SPDX expression of the weights' licence"""
+    data: tuple[Mapping[str, Any], ...] = ()
+    """training sources: `source`, `licence`, `rows`"""
+    outputs: tuple[str, ...] = ("cost",)
+    """what each output of the head means; the cost comes first"""
+    thresholds: tuple[Threshold, ...] = ()
+    metrics: tuple[Mapping[str, Any], ...] = ()
+    """measurements: `data`, `n` and figures by name"""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """sha256 of every other file of the bundle, filled in by `write_bundle`"""
+    template: str = TEMPLATE_ID
+    direction: str = DIRECTION
+    format_version: int = FORMAT_VERSION
+    code_version: str = __version__
+
+    @property
+    def id(self) -> str:
+        """Name and the first 8 hex digits of the manifest's hash, such as `mini@0a1b2c3d`."""
+        return f"{self.name}@{hashlib.sha256(self.to_json().encode()).hexdigest()[:8]}"
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, where: str = MANIFEST) -> Manifest:
+        """Read a manifest; `where` names it in errors.
+
+        Raises:
+            BundleError: it is not JSON, of an unknown format version, or has unknown, missing or
+                misshapen keys.
+        """
+        try:
+            values = json.loads(text)
+        except ValueError:
+            raise BundleError(f"{where} is not valid JSON; copy or download it again") from None
+        if not isinstance(values, dict):
+            raise BundleError(f"{where} does not hold a JSON object")
+        # First of all: of another version, every other key may mean something else.
+        version, name = values.get("format_version"), values.get("name", "the gauge")
+        if version != FORMAT_VERSION:
+            raise BundleError(
+                f"{where}: {name} has format version {version}, this harmgauge reads "
+                f"{FORMAT_VERSION}; install the release that wrote it"
+            )
+        values = _known(cls, values, where)
+        values["layout"] = _known(Layout, values["layout"], f"{where}, layout")
+        for key in ("start", "separator", "end"):
+            values["layout"][key] = tuple(values["layout"][key])
+        values["layout"] = Layout(**values["layout"])
+        values["calibration"] = Calibration(
+            **_known(Calibration, values["calibration"], f"{where}, calibration")
+        )
+        values["thresholds"] = tuple(
+            Threshold(**_known(Threshold, entry, f"{where}, thresholds"))
+            for entry in values["thresholds"]
+        )
+        for key in ("data", "outputs", "metrics"):
+            values[key] = tuple(values[key])
+        return cls(**values)
+
+
+def write_bundle(folder: Path, manifest: Manifest, files: Mapping[str, Path]) -> Manifest:
+    """Write a bundle, whole or not at all; an older bundle in `folder` is replaced.
+
+    Args:
+        folder: where the bundle goes.
+        manifest: what to say about it; `manifest.files` is filled in here.
+        files: name inside the bundle to the file that is copied there.
+
+    Returns:
+        The manifest as written.
+
+    Raises:
+        BundleError: `folder` holds something other than a bundle, or a file is missing.
+    """
+    if folder.exists() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
+        raise BundleError(f"{folder} is not empty and holds no bundle; name another folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
+        new = Path(scratch) / "new"
+        new.mkdir()
+        for name, source in files.items():
+            if not source.is_file():
+                raise BundleError(f"cannot put {name} into {folder}: there is no {source}")
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, new / name)
+        manifest = replace(manifest, files={name: sha256(new / name) for name in sorted(files)})
+        (new / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+        if folder.exists():
+            os.replace(folder, Path(scratch) / "old")
+        os.replace(new, folder)
+    return manifest
+
+
+def read_bundle(folder: Path) -> Manifest:
+    """Read and verify a bundle.
+
+    Raises:
+        BundleError: `folder` is no bundle, its format version or template is unknown, or a file
+            is missing or not the one that was written.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BundleError(f"{folder} is not a bundle: it has no {MANIFEST}")
+    manifest = Manifest.from_json(path.read_text(encoding="utf-8"), str(path))
+    if manifest.direction != DIRECTION:
+        raise BundleError(f"{path} has direction {manifest.direction!r}; it must be {DIRECTION!r}")
+    if manifest.template != TEMPLATE_ID:
+        raise BundleError(
+            f"{path}: {manifest.name} was trained with template {manifest.template!r}, this "
+            f"harmgauge writes {TEMPLATE_ID!r}; install the release that wrote it"
+        )
+    for name, expected in manifest.files.items():
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise BundleError(f"{path} names {name}, which lies outside the bundle")
+        if not (folder / name).is_file():
+            raise BundleError(f"{folder} lacks {name}; copy or download the bundle again")
+        if sha256(folder / name) != expected:
+            raise BundleError(
+                f"{folder / name} is not the file that {MANIFEST} vouches for (its sha256 "
+                "differs); copy or download the bundle again"
+            )
+    return manifest
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file of any size."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _known(kind: Any, values: Any, where: str) -> dict[str, Any]:
+    """A copy of `values`, if its keys are exactly the fields of `kind`."""
+    if not isinstance(values, dict):
+        raise BundleError(f"{where} must be an object, found {type(values).__name__}")
+    expected = {entry.name for entry in fields(kind)}
+    if unknown := sorted(values.keys() - expected):
+        raise BundleError(f"{where} has an unknown key: {', '.join(unknown)}")
+    if missing := sorted(expected - values.keys()):
+        raise BundleError(f"{where} lacks a key: {', '.join(missing)}")
+    return dict(values)

@@ -1,0 +1,119 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from harmgauge.bundle import Manifest, read_bundle, write_bundle
+from harmgauge.calibration import Calibration, Threshold
+from harmgauge.errors import BundleError
+from harmgauge.windows import Layout
+
+MANIFEST = Manifest(
+    name="tiny",
+    base={"name": "made", "sha256": None},
+    layout=Layout((1,), (2,), (2,), 16),
+    pooling="mean",
+    runtime="onnx",
+    calibration=Calibration(0.5, 2.0, 0.25, "made", 8),
+    licence="Apache-2.0",
+    data=({"source": "made", "licence": "CC0-1.0", "rows": 8},),
+    thresholds=(Threshold("fpr1", 1.5, 0.01, 0.95, "made", 400),),
+    metrics=({"data": "made", "n": 8, "auroc": 0.75},),
+)
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    (tmp_path / "weights").write_bytes(b"weights")
+    (tmp_path / "words").write_text("words")
+    folder = tmp_path / "gauges" / "tiny"
+    write_bundle(
+        folder, MANIFEST, {"model.onnx": tmp_path / "weights", "vocab/words": tmp_path / "words"}
+    )
+    return folder
+
+
+def edit(folder, **values):
+    path = folder / "gauge.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def test_what_is_written_is_read(bundle):
+    manifest = read_bundle(bundle)
+    assert set(manifest.files) == {"model.onnx", "vocab/words"}
+    assert replace(manifest, files={}) == MANIFEST
+    assert set(json.loads((bundle / "gauge.json").read_text())) == {
+        *("format_version", "name", "direction", "base", "template", "layout", "pooling"),
+        *("outputs", "runtime", "calibration", "thresholds", "metrics", "data", "licence"),
+        *("files", "code_version"),
+    }
+
+
+def test_id_is_the_name_and_a_hash_of_all_that_is_vouched_for(bundle):
+    manifest = read_bundle(bundle)
+    name, digest = manifest.id.split("@")
+    assert name == "tiny"
+    assert len(digest) == 8
+    assert replace(manifest, files={}).id != manifest.id
+
+
+def test_a_bundle_replaces_an_older_one_and_nothing_else(bundle, tmp_path):
+    write_bundle(bundle, MANIFEST, {"only": tmp_path / "words"})
+    assert sorted(path.name for path in bundle.iterdir()) == ["gauge.json", "only"]
+    assert [path.name for path in bundle.parent.iterdir()] == ["tiny"]
+    with pytest.raises(BundleError, match="not empty"):
+        write_bundle(tmp_path, MANIFEST, {})
+
+
+def test_a_failed_write_leaves_the_older_bundle(bundle, tmp_path):
+    with pytest.raises(BundleError, match=r"model\.onnx"):
+        write_bundle(bundle, MANIFEST, {"model.onnx": tmp_path / "missing"})
+    read_bundle(bundle)
+    assert [path.name for path in bundle.parent.iterdir()] == ["tiny"]
+
+
+def test_a_tampered_file_is_refused(bundle):
+    (bundle / "model.onnx").write_bytes(b"Weights")
+    with pytest.raises(BundleError, match=r"model\.onnx.*sha256"):
+        read_bundle(bundle)
+
+
+def test_a_missing_file_is_refused(bundle):
+    (bundle / "model.onnx").unlink()
+    with pytest.raises(BundleError, match=r"lacks model\.onnx"):
+        read_bundle(bundle)
+
+
+def test_an_unknown_format_version_is_refused_by_name(bundle):
+    edit(bundle, format_version=2, calibration="of another shape")
+    with pytest.raises(BundleError, match="tiny has format version 2, this harmgauge reads 1"):
+        read_bundle(bundle)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"colour": "red"}, "unknown key: colour"),
+        ({"layout": {"start": [1]}}, "layout lacks a key: end"),
+        ({"calibration": None}, "calibration must be an object"),
+        ({"template": "turns-0"}, "turns-0"),
+        ({"direction": "positive_is_safe"}, "direction"),
+        ({"files": {"../weights": "00"}}, "outside the bundle"),
+    ],
+)
+def test_a_manifest_that_is_not_understood_is_refused(bundle, values, message):
+    edit(bundle, **values)
+    with pytest.raises(BundleError, match=message):
+        read_bundle(bundle)
+
+
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_broken_manifest_is_refused(bundle, text):
+    (bundle / "gauge.json").write_text(text)
+    with pytest.raises(BundleError, match=r"gauge\.json"):
+        read_bundle(bundle)
+
+
+def test_a_folder_without_a_manifest_is_refused(tmp_path):
+    with pytest.raises(BundleError, match="not a bundle"):
+        read_bundle(tmp_path)
