@@ -40,8 +40,11 @@ class Measurement:
     sha256: str | None
     """of the file as read; None for rows that came from no file"""
     rows: int
+    """records in the file"""
     bad_rows: int
-    """rows that could not be read"""
+    """of these, rows that could not be read"""
+    left_out: int
+    """of these, rows that the label map leaves out, and repeats of a prompt judged once"""
     pairs: int
     items: int
     blank: int
@@ -96,13 +99,15 @@ def evaluate_rows(
     sample = Sample.of(table.rows)
     blank = np.array([exchange.blank for exchange in sample.exchanges], bool)
     bootstrap = Bootstrap(draws, seed)
+    left_out = table.left_out + table.collapsed
     return Measurement(
         data=data or table.source,
         source=table.source,
         schema=table.schema,
         sha256=sha256,
-        rows=len(table.rows) + len(table.bad),
+        rows=len(table.rows) + len(table.bad) + left_out,
         bad_rows=len(table.bad),
+        left_out=left_out,
         pairs=sum(row.is_pair for row in table.rows),
         items=len(sample.exchanges),
         blank=int(blank.sum()),

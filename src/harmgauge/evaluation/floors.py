@@ -60,7 +60,7 @@ class BagOfWords:
         """labelled items it was trained on"""
 
     @classmethod
-    def train(cls, rows: Sequence[Row], *, seed: int = 0) -> BagOfWords:
+    def train(cls, rows: Sequence[Row]) -> BagOfWords:
         """Fit on the labelled items of rows; takes seconds for thousands of rows.
 
         Raises:
@@ -89,7 +89,7 @@ class BagOfWords:
             sides[side] = vectorizer
         if not sides:
             raise DataError("the bag-of-words floor found no words in its training rows")
-        model = LogisticRegression(C=10.0, max_iter=1000, random_state=seed)
+        model = LogisticRegression(C=10.0, max_iter=1000)
         model.fit(_features(sides, exchanges), sample.unsafe)
         return cls(sides, model, len(exchanges))
 

@@ -30,14 +30,18 @@ _LABELS = {
 
 
 def to_json(
-    measurements: Sequence[Measurement], gauges: Mapping[str, Mapping[str, Any]], command: str
+    measurements: Sequence[Measurement],
+    gauges: Mapping[str, Mapping[str, Any]],
+    command: str,
+    bag_of_words: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The report as plain JSON types.
 
     Args:
         measurements: one a file.
-        gauges: name -> what identifies each gauge (hash, licence …).
+        gauges: name -> what identifies each gauge: `id`, `licence`.
         command: the command line that gives these figures again.
+        bag_of_words: `data` and `sha256` of each training file of that floor.
     """
     return {
         "format_version": FORMAT_VERSION,
@@ -45,32 +49,14 @@ def to_json(
         "command": command,
         "code_version": __version__,
         "gauges": {name: dict(facts) for name, facts in gauges.items()},
+        "bag_of_words": [dict(facts) for facts in bag_of_words],
         "mean_auroc": {name: mean_auroc(measurements, name)[0] for name in gauges},
         "measurements": [measurement.to_dict() for measurement in measurements],
     }
 
 
-def to_text(measurements: Sequence[Measurement]) -> str:
-    """One block a file: a line a figure, a column a gauge, then the floors."""
-    blocks = [_block(measurement) for measurement in measurements]
-    names = list(dict.fromkeys(name for each in measurements for name in each.gauges))
-    means = {name: mean_auroc(measurements, name) for name in names}
-    lines = [
-        f"{name}: mean AUROC {_number(mean)} over {n} data sets with both classes"
-        for name, (mean, n) in means.items()
-        if n > 1
-    ]
-    return "\n\n".join([*blocks, *(["\n".join(lines)] if lines else [])])
-
-
-def mean_auroc(measurements: Sequence[Measurement], gauge: str) -> tuple[float | None, int]:
-    """Plain mean of a gauge's AUROC over data sets that have one, and how many these are."""
-    figures = [each.gauges[gauge].figures.get("auroc") for each in measurements]
-    values = [figure.value for figure in figures if figure and figure.value is not None]
-    return (float(np.mean(values)) if values else None), len(values)
-
-
-def _block(measurement: Measurement) -> str:
+def block(measurement: Measurement) -> str:
+    """One file for people: a line a figure, a column a gauge, then the floors."""
     columns = {**measurement.gauges, **measurement.floors}
     table = [["", *columns]]
     for name in _names(columns, "figures"):
@@ -85,8 +71,27 @@ def _block(measurement: Measurement) -> str:
     return "\n".join([*_heading(measurement), *_aligned(table)])
 
 
+def summary(measurements: Sequence[Measurement]) -> str:
+    """Each gauge's AUROC averaged over data sets; empty with fewer than two that have one."""
+    lines = []
+    for name in dict.fromkeys(name for each in measurements for name in each.gauges):
+        mean, n = mean_auroc(measurements, name)
+        if n > 1:
+            lines.append(f"{name}: mean AUROC {_number(mean)} over {n} data sets with both classes")
+    return "\n".join(lines)
+
+
+def mean_auroc(measurements: Sequence[Measurement], gauge: str) -> tuple[float | None, int]:
+    """Plain mean of a gauge's AUROC over data sets that have one, and how many these are."""
+    figures = [each.gauges[gauge].figures.get("auroc") for each in measurements]
+    values = [figure.value for figure in figures if figure and figure.value is not None]
+    return (float(np.mean(values)) if values else None), len(values)
+
+
 def _heading(measurement: Measurement) -> list[str]:
     facts = [f"{measurement.rows} rows", f"{measurement.bad_rows} bad"]
+    if measurement.left_out:
+        facts.append(f"{measurement.left_out} left out by label or as repeats")
     if measurement.pairs:
         facts.append(f"{measurement.pairs} pairs")
     facts.append(f"n={measurement.n} labelled")

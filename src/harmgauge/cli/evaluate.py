@@ -1,0 +1,168 @@
+"""`harmgauge evaluate FILE…`"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import DataError, HarmgaugeError
+
+if TYPE_CHECKING:
+    from ..gauge import Gauge
+
+HUB = "hub:"
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.option(
+    "--gauge",
+    "names",
+    multiple=True,
+    metavar="G",
+    help="Name or folder of a gauge; give it again to set several side by side.",
+)
+@click.option(
+    "--train",
+    "training",
+    multiple=True,
+    metavar="FILE",
+    help="Training rows of the bag-of-words floor; may be given again.",
+)
+@click.option("--threshold", default=0.0, show_default=True, help="Cost from which on to flag.")
+@click.option("--schema", help="Schema of the FILEs, where their columns do not tell.")
+@click.option(
+    "--labels",
+    metavar="JSON",
+    help="What the values of the label column mean: 1 unsafe, 0 safe, null leave out.",
+)
+@click.option("--label", type=click.FloatRange(0, 1), help="Label of rows that have none.")
+@click.option(
+    "--part",
+    type=click.Choice(["exchange", "prompt", "response"]),
+    default="exchange",
+    show_default=True,
+    help="Judge the whole exchange, each prompt once, or responses without their prompts.",
+)
+@click.option(
+    "--json", "output", type=click.Path(dir_okay=False, path_type=Path), help="Write all figures."
+)
+@click.option(
+    "--draws",
+    type=click.IntRange(0),
+    default=1000,
+    show_default=True,
+    help="Bootstrap draws of the intervals; 0 for none.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the draws.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads of the gauges.")
+def evaluate(
+    files: tuple[str, ...],
+    names: tuple[str, ...],
+    training: tuple[str, ...],
+    threshold: float,
+    schema: str | None,
+    labels: str | None,
+    label: float | None,
+    part: Any,
+    output: Path | None,
+    draws: int,
+    seed: int,
+    threads: int | None,
+) -> None:
+    """Measure a gauge on labelled FILEs, beside what needs no gauge at all.
+
+    Labelled rows give sign accuracy, AUROC, AUPRC, F1 of unsafe, recall and the share of false
+    positives; pairs give ranking accuracy by stratum. Intervals are from a bootstrap over
+    prompts. A file with one class has no AUROC, and says so.
+    """
+    from ..data.read import read_rows
+    from ..evaluation.evaluate import evaluate_rows
+    from ..evaluation.floors import BagOfWords
+    from ..evaluation.report import block, summary, to_json
+
+    # All that can fail fast does so before the first text is scored.
+    read = {"schema": schema, "labels": _label_map(labels), "label": label, "part": part}
+    tables = {file: read_rows(file, **read) for file in dict.fromkeys(files)}
+    training_rows = [row for file in training for row in read_rows(file).rows]
+    gauges = _load(names, threads)
+    bag_of_words = BagOfWords.train(training_rows) if training else None
+
+    measurements = []
+    for file, table in tables.items():
+        measurement = evaluate_rows(
+            gauges,
+            table,
+            data=_name(file),
+            sha256=_sha256(file),
+            threshold=threshold,
+            bag_of_words=bag_of_words,
+            draws=draws,
+            seed=seed,
+            progress=sys.stderr.isatty(),
+        )
+        measurements.append(measurement)
+        click.echo(f"{block(measurement)}\n")
+    if text := summary(measurements):
+        click.echo(text)
+    if output:
+        command = shlex.join(["harmgauge", *sys.argv[1:]])
+        facts = {name: _facts(gauge) for name, gauge in gauges.items()}
+        floor = [{"data": _name(file), "sha256": _sha256(file)} for file in training]
+        _write(output, to_json(measurements, facts, command, floor))
+
+
+def _label_map(labels: str | None) -> dict[str, float | None] | None:
+    if labels is None:
+        return None
+    try:
+        value = json.loads(labels)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise DataError('--labels must be a JSON object such as {"hate": 1, "none": 0}')
+    return value
+
+
+def _load(names: Iterable[str], threads: int | None) -> dict[str, Gauge]:
+    from ..gauge import load
+
+    gauges: dict[str, Gauge] = {}
+    for gauge in (load(name, threads=threads) for name in names or (None,)):
+        # Two bundles may share a name; their ids tell them apart.
+        gauges[gauge.name if gauge.name not in gauges else gauge.manifest.id] = gauge
+    return gauges
+
+
+def _facts(gauge: Gauge) -> dict[str, Any]:
+    manifest = gauge.manifest
+    return {"id": manifest.id, "licence": manifest.licence}
+
+
+def _name(file: str) -> str:
+    """Folder and file, since many sets are called test.jsonl; a Hub id stays as it is."""
+    return file if file.startswith(HUB) else "/".join(Path(file).absolute().parts[-2:])
+
+
+def _sha256(file: str) -> str | None:
+    from ..bundle import sha256
+
+    return None if file.startswith(HUB) else sha256(Path(file))
+
+
+def _write(path: Path, report: dict[str, Any]) -> None:
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        scratch.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        os.replace(scratch, path)
+    except OSError as error:
+        raise HarmgaugeError(f"cannot write {path}: {error.strerror}") from None
+    finally:
+        scratch.unlink(missing_ok=True)
