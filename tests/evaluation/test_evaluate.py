@@ -156,3 +156,4 @@ def test_one_gauge_for_labels_given_by_hand(toy, tmp_path):
     assert result.exit_code == 0, result.output
     assert "no AUROC: all safe" in result.output
     assert read_rows(path).rows[0].items[0].unsafe is None
+    assert "state a label with --label" in run(path, "--draws", 0).output

@@ -57,6 +57,9 @@ def to_json(
 
 def block(measurement: Measurement) -> str:
     """One file for people: a line a figure, a column a gauge, then the floors."""
+    if not measurement.n and not measurement.pairs:
+        remedy = "nothing to measure: no labels and no pairs; state a label with --label 0 or 1"
+        return "\n".join([*_heading(measurement), f"  {remedy}"])
     columns = {**measurement.gauges, **measurement.floors}
     table = [["", *columns]]
     for name in _names(columns, "figures"):
@@ -97,6 +100,8 @@ def _heading(measurement: Measurement) -> list[str]:
     facts.append(f"n={measurement.n} labelled")
     if measurement.n:
         facts.append(f"{measurement.unsafe / measurement.n:.1%} unsafe")
+    if measurement.n < measurement.items:
+        facts.append(f"{measurement.items - measurement.n} without label")
     facts.append(f"{measurement.prompts} prompts")
     if measurement.blank:
         facts.append(f"{measurement.blank} blank, never flagged")
