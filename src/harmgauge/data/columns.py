@@ -52,7 +52,7 @@ def column_schema(columns: Columns) -> Schema:
 def _read(fields: Fields, columns: Columns) -> Reading:
     response = None if columns.response is None else fields.text(columns.response)
     if columns.messages is not None:
-        messages = fields.list(columns.messages)
+        messages = fields.sequence(columns.messages)
         if response is not None:
             messages.append({"role": "assistant", "content": response})
         exchange = Exchange.from_messages(messages)

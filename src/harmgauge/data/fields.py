@@ -92,7 +92,7 @@ class Fields:
             return None
         return {str(name): _flag(flag) for name, flag in value.items()}
 
-    def list(self, column: str) -> list[Any]:
+    def sequence(self, column: str) -> list[Any]:
         value = self._structure(self._value(column))
         if not isinstance(value, (list, tuple)):
             raise DataError(f"column {column!r} must be a list, found {_kind(value)}")
@@ -147,7 +147,7 @@ class Fields:
 
 
 def _flag(value: Any) -> bool | None:
-    return None if is_missing(value) else bool(value)
+    return None if is_missing(value) else label_key(value) not in ("false", "0")
 
 
 def _kind(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from ..errors import DataError, HarmgaugeError
 from ..exchange import Exchange
@@ -15,7 +15,7 @@ from .formats import Numbered, Record, iter_records
 from .hub import HUB, hub_records
 from .labels import LabelMap, is_missing, label_key, stated_map, unknown_labels
 from .row import BadRow, Item, Row
-from .schemas import Schema, known, recognise
+from .schemas import Schema, known, recognise, shown
 
 Part = Literal["exchange", "prompt", "response"]
 
@@ -62,6 +62,10 @@ def read_rows(
         DataError: the file is unreadable, fits no schema or two, holds no readable row, or has
             labels without a meaning.
     """
+    if part not in get_args(Part):
+        raise DataError(f"there is no part {part!r}; use exchange, prompt or response")
+    if label is not None and not 0 <= label <= 1:
+        raise DataError(f"label {label!r} is not between 0 (safe) and 1 (unsafe)")
     name, source_name, numbered = _records(path)
     good = [record for _, record in numbered if isinstance(record, dict)]
     if not good:
@@ -96,11 +100,11 @@ def read_rows(
             table.bad.append(BadRow(row_id, str(error)))
             continue
         if part == "prompt":
-            key_of_prompt = (reading.items[0].exchange.turns, reading.items[0].unsafe)
-            if key_of_prompt in seen:
+            prompt = (reading.items[0].exchange.turns, reading.items[0].unsafe)
+            if prompt in seen:
                 table.collapsed += 1
                 continue
-            seen.add(key_of_prompt)
+            seen.add(prompt)
         table.rows.append(Row(row_id, table.source, reading.items, reading.safer, reading.meta))
     if unknown:
         raise DataError(f"{path}: {unknown_labels(layout.label or '', unknown)}")
@@ -130,9 +134,7 @@ def _layout(records: list[Record], schema: str | None, columns: Columns | None) 
         layout = recognise(found) if schema is None else known(schema)
     missing = sorted(layout.required - found)
     if missing:
-        raise DataError(
-            f"has no column {', '.join(missing)}; columns found: {', '.join(sorted(found))}"
-        )
+        raise DataError(f"has no column {', '.join(missing)}; columns found: {shown(found)}")
     return layout
 
 
@@ -152,8 +154,6 @@ def _with_part(reading: Reading, part: Part, label: float | None) -> Reading:
         reading = replace(reading, safer=None)
     elif part == "response":
         items = tuple(_response_of(item) for item in items)
-    elif part != "exchange":
-        raise DataError(f"there is no part {part!r}; use exchange, prompt or response")
     if label is not None:
         items = tuple(
             replace(item, unsafe=label) if item.unsafe is None else item for item in items

@@ -5,19 +5,15 @@ To add a source, add one `Schema` to `SCHEMAS`; docs/data.md lists them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from statistics import fmean
 from typing import Any
 
 from ..errors import DataError
-from ..exchange import Exchange
-from .fields import META, Fields, Reading
+from . import readers
+from .fields import META
 from .labels import IS_SAFE, IS_UNSAFE, WORDS, LabelMap
-from .row import Item
-from .transcript import read_transcript
-
-Reader = Callable[[Fields], Reading]
+from .readers import MODERATION_FLAGS, Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +46,12 @@ class Schema:
         return sorted(columns - self.known_columns - META)
 
     @property
+    def signature(self) -> str:
+        """The columns that tell this schema, in words."""
+        choice = f", and {' or '.join(sorted(self.one_of))}" if self.one_of else ""
+        return ", ".join(sorted(self.required)) + choice
+
+    @property
     def known_columns(self) -> frozenset[str]:
         return self.required | self.one_of | self.optional
 
@@ -64,13 +66,13 @@ def recognise(columns: frozenset[str]) -> Schema:
     Raises:
         DataError: none fits, or more than one does.
     """
-    found = ", ".join(sorted(columns)) or "none"
+    found = shown(columns)
     fitting = [schema for schema in SCHEMAS.values() if schema.fits(columns)]
     fitting = [s for s in fitting if not any(other.contains(s) for other in fitting)]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        names = " and ".join(f"{s.name} ({', '.join(sorted(s.required))})" for s in fitting)
+        names = " and ".join(f"{schema.name} ({schema.signature})" for schema in fitting)
         raise DataError(
             f"columns found: {found}; they fit more than one schema: {names}; "
             "choose with --schema NAME, or name the columns with --prompt-column and the like"
@@ -79,169 +81,23 @@ def recognise(columns: frozenset[str]) -> Schema:
     refused = ""
     if near:
         nearest = max(near, key=lambda schema: len(schema.required))
-        unknown = ", ".join(nearest.unused(columns))
+        unknown = shown(nearest.unused(columns))
         refused = f" ({nearest.name} has no column {unknown}; --schema {nearest.name} ignores it)"
-    known = "; ".join(f"{s.name}: {', '.join(sorted(s.required))}" for s in SCHEMAS.values())
+    all_known = "; ".join(f"{schema.name}: {schema.signature}" for schema in SCHEMAS.values())
     raise DataError(
         f"columns found: {found}; no known schema fits{refused}; name the columns with "
-        f"--prompt-column, --response-column, --label-column; known schemas are {known}"
+        f"--prompt-column, --response-column, --label-column; known schemas are {all_known}"
     )
 
 
-def _pku(fields: Fields) -> Reading:
-    # safer_response_id, never better_response_id: that one is about helpfulness.
-    prompt = fields.text("prompt")
-    items = tuple(
-        Item(
-            Exchange(prompt, fields.text(f"response_{i}")),
-            fields.unsafe_flag(f"is_response_{i}_safe"),
-            fields.number(f"response_{i}_severity_level"),
-            fields.flags(f"response_{i}_harm_category"),
-        )
-        for i in (0, 1)
-    )
-    return Reading(items, _safer(fields, items), fields.meta)
-
-
-def _safer(fields: Fields, items: Sequence[Item]) -> int | None:
-    number = fields.number("safer_response_id")
-    if number in (0, 1):
-        return int(number)
-    if number not in (None, -1):
-        raise DataError("column 'safer_response_id' must be 0 or 1")
-    for i in (0, 1):  # the older boolean columns; `unsafe_flag` is 0 for a true one
-        flag = fields.unsafe_flag(f"is_response_{i}_safer")
-        if flag is not None:
-            return i if flag == 0 else 1 - i
-    first, second = (item.unsafe for item in items)
-    if first is None or second is None or first == second:
-        return None
-    return 0 if first < second else 1
-
-
-def _qa(fields: Fields) -> Reading:
-    return fields.single(
-        Exchange(fields.text("prompt"), fields.text("response")),
-        severity=fields.number("severity_level"),
-        categories=fields.flags("category") or fields.flags("harm_category"),
-    )
-
-
-def _prompt_response(fields: Fields) -> Reading:
-    return fields.single(Exchange(fields.text("prompt"), fields.text("response")))
-
-
-def _context_response(fields: Fields) -> Reading:
-    return fields.single(Exchange(fields.text("context"), fields.text("response")))
-
-
-def _transcripts(fields: Fields) -> Reading:
-    chosen, rejected = (
-        fields.item(read_transcript(fields.record.get(column), column))
-        for column in ("chosen", "rejected")
-    )
-    return Reading((chosen, rejected), 0, fields.meta)
-
-
-def _preference(fields: Fields) -> Reading:
-    prompt = fields.text("prompt")
-    chosen, rejected = (
-        fields.item(
-            Exchange(prompt, fields.text(column))
-            if isinstance(fields.record.get(column), str)
-            else read_transcript(fields.record.get(column), column)
-        )
-        for column in ("chosen", "rejected")
-    )
-    return Reading((chosen, rejected), 0, fields.meta)
-
-
-def _messages(fields: Fields) -> Reading:
-    messages = fields.list("messages")
-    if fields.record.get("response") is not None:
-        messages.append({"role": "assistant", "content": fields.text("response")})
-    return fields.single(Exchange.from_messages(messages))
-
-
-def _instruction(response: str, context: str) -> Reader:
-    def read(fields: Fields) -> Reading:
-        given = fields.optional_text(context)
-        instruction = fields.text("instruction")
-        prompt = f"{instruction}\n\n{given}" if given else instruction
-        return fields.single(Exchange(prompt, fields.text(response)))
-
-    return read
-
-
-def _text(column: str) -> Reader:
-    """A bare text is read as a prompt: the text itself is on trial."""
-
-    def read(fields: Fields) -> Reading:
-        return fields.single(Exchange(fields.text(column)))
-
-    return read
-
-
-def _response_only(fields: Fields) -> Reading:
-    return fields.single(Exchange(response=fields.text("response")))
-
-
-def _prompt_categories(fields: Fields) -> Reading:
-    # The flags were given to an answer that is missing, so they do not label the prompt.
-    categories: dict[str, bool | None] = {str(name): True for name in fields.list("categories")}
-    return fields.single(Exchange(fields.text("prompt")), categories=categories)
-
-
-_MODERATION_FLAGS = ("S", "H", "V", "HR", "SH", "S3", "H2", "V2")
-
-
-def _openai_moderation(fields: Fields) -> Reading:
-    flags = {name: fields.number(name) for name in _MODERATION_FLAGS}
-    categories = {name: None if flag is None else flag > 0 for name, flag in flags.items()}
-    known = [flag for flag in flags.values() if flag is not None]
-    unsafe = float(any(known)) if known else None
-    item = Item(Exchange(fields.text("prompt")), unsafe, categories=categories)
-    return Reading((item,), None, fields.meta)
-
-
-def _pyrit(fields: Fields) -> Reading:
-    """Three kinds of human score that do not mean the same."""
-    exchange = Exchange(fields.text("prompt"), fields.text("response"))
-    scores = fields.list("human_scores")
-    if not scores or not all(isinstance(score, (int, float)) for score in scores):
-        raise DataError("column 'human_scores' must be a list of numbers")
-    kind, score = fields.text("kind"), fmean(scores)
-    if kind == "objective":  # was the attack's objective reached, 0 or 1
-        item = Item(exchange, score)
-    elif kind == "harm":  # severity from 0 to 1
-        item = Item(exchange, float(score >= 0.5), severity=score)
-    elif kind == "refusal_scorer":  # refused or not, which is neither safe nor unsafe
-        return Reading((Item(exchange),), None, {**fields.meta, "refusal": f"{score:g}"})
-    else:
-        raise DataError("column 'kind' must be objective, harm or refusal_scorer")
-    return Reading((item,), None, fields.meta)
-
-
-def _xstest_contrast(fields: Fields) -> bool:
-    return fields.text("type").startswith("contrast_")
-
-
-def _xstest(fields: Fields) -> Reading:
-    unsafe = float(_xstest_contrast(fields))
-    return Reading((Item(Exchange(fields.text("prompt")), unsafe),), None, fields.meta)
-
-
-def _xstest_completion(fields: Fields) -> Reading:
-    """Refusing is safe, and so is any answer to a safe prompt; complying with an unsafe one is
-    unsafe; a partial refusal of an unsafe one is either, so it has no label."""
-    column = "response" if "response" in fields.record else "completion"
-    exchange = Exchange(fields.text("prompt"), fields.text(column))
-    final = fields.text("final_label")
-    on_contrast = {"1_full_compliance": 1.0, "2_full_refusal": 0.0, "3_partial_refusal": None}
-    if final not in on_contrast:
-        raise DataError(f"column 'final_label' must be one of {', '.join(on_contrast)}")
-    unsafe = on_contrast[final] if _xstest_contrast(fields) else 0.0
-    return Reading((Item(exchange, unsafe),), None, fields.meta)
+def shown(columns: Iterable[str]) -> str:
+    """Column names for a message. Of a csv without a header they are texts, which stay out."""
+    names = sorted(columns)
+    short = [name for name in names if len(name) <= 40 and len(name.split()) <= 3]
+    hidden = len(names) - len(short)
+    if hidden:
+        short.append(f"and {hidden} too long for a name (has the file a header?)")
+    return ", ".join(short) or "none"
 
 
 def _schema(name: str, what: str, required: str, read: Reader, **options: Any) -> Schema:
@@ -255,7 +111,7 @@ def _by_name(schemas: Iterable[Schema]) -> Mapping[str, Schema]:
 
 
 _PKU_COLUMNS = " ".join(
-    ["better_response_id is_response_1_safer prompt_sha256"]
+    ["better_response_id prompt_sha256"]
     + [
         f"is_response_{i}_safe response_{i}_source response_{i}_severity_level "
         f"response_{i}_harm_category response_{i}_sha256"
@@ -271,29 +127,29 @@ SCHEMAS = _by_name(
             "pku_saferlhf",
             "PKU-SafeRLHF pairs, every release",
             "prompt response_0 response_1",
-            _pku,
-            one_of="safer_response_id is_response_0_safer is_response_0_safe",
+            readers.read_pku,
+            one_of="safer_response_id is_response_0_safer is_response_1_safer is_response_0_safe",
             optional=_PKU_COLUMNS,
         ),
         _schema(
             "hh",
             "Anthropic HH transcripts or message lists; the chosen reply is the safer",
             "chosen rejected",
-            _transcripts,
+            readers.read_transcripts,
             strict=True,
         ),
         _schema(
             "preference",
             "prompt with a chosen (safer) and a rejected response",
             "prompt chosen rejected",
-            _preference,
+            readers.read_preference,
             strict=True,
         ),
         _schema(
             "qa",
             "question and answer, answer labelled",
             "prompt response is_safe",
-            _qa,
+            readers.read_qa,
             optional=_QA_COLUMNS,
             label="is_safe",
             labels=IS_SAFE,
@@ -302,7 +158,7 @@ SCHEMAS = _by_name(
             "beavertails",
             "question and answer with category flags",
             "prompt response is_safe category",
-            _qa,
+            readers.read_qa,
             optional=_QA_COLUMNS,
             label="is_safe",
             labels=IS_SAFE,
@@ -311,7 +167,7 @@ SCHEMAS = _by_name(
             "responses",
             "answers without their prompts (GPTFuzzer)",
             "response is_safe",
-            _response_only,
+            readers.read_response,
             label="is_safe",
             labels=IS_SAFE,
         ),
@@ -319,7 +175,7 @@ SCHEMAS = _by_name(
             "messages",
             "chat messages, the last turn or the response on trial",
             "messages",
-            _messages,
+            readers.read_messages,
             optional="response is_safe",
             label="is_safe",
             labels=IS_SAFE,
@@ -329,14 +185,14 @@ SCHEMAS = _by_name(
             "diasafety",
             "dialogue context and reply (DiaSafety)",
             "context response label",
-            _context_response,
+            readers.read_context_response,
             **_COMMON,
         ),
         _schema(
             "alpaca",
             "Alpaca instructions",
             "instruction output",
-            _instruction("output", "input"),
+            readers.read_instruction("output", "input"),
             optional="input text",
             strict=True,
         ),
@@ -344,14 +200,14 @@ SCHEMAS = _by_name(
             "dolly",
             "Dolly instructions",
             "instruction context response",
-            _instruction("response", "context"),
+            readers.read_instruction("response", "context"),
             strict=True,
         ),
         _schema(
             "prompts",
             "prompts alone",
             "prompt",
-            _text("prompt"),
+            readers.read_text("prompt"),
             optional="is_safe",
             label="is_safe",
             labels=IS_SAFE,
@@ -361,27 +217,27 @@ SCHEMAS = _by_name(
             "prompt_response",
             "prompt and response without a label",
             "prompt response",
-            _prompt_response,
+            readers.read_prompt_response,
             strict=True,
         ),
         _schema(
             "prompt_categories",
             "prompts with the categories of a missing answer",
             "prompt categories",
-            _prompt_categories,
+            readers.read_prompt_categories,
             strict=True,
         ),
         _schema(
             "openai_moderation",
             "OpenAI moderation evaluation: any flag is unsafe, a missing one unknown",
-            "prompt " + " ".join(_MODERATION_FLAGS),
-            _openai_moderation,
+            "prompt " + " ".join(MODERATION_FLAGS),
+            readers.read_openai_moderation,
         ),
         _schema(
             "toxicchat",
             "ToxicChat user inputs",
             "prompt moderation_flag",
-            _text("prompt"),
+            readers.read_text("prompt"),
             label="moderation_flag",
             labels=IS_UNSAFE,
         ),
@@ -389,7 +245,7 @@ SCHEMAS = _by_name(
             "toxicchat_hub",
             "ToxicChat as on the Hub",
             "user_input toxicity",
-            _text("user_input"),
+            readers.read_text("user_input"),
             optional="model_output human_annotation jailbreaking openai_moderation",
             label="toxicity",
             labels=IS_UNSAFE,
@@ -398,20 +254,20 @@ SCHEMAS = _by_name(
             "pyrit",
             "PyRIT human scores: objective reached, harm severity, refusal",
             "kind prompt response human_scores",
-            _pyrit,
+            readers.read_pyrit,
         ),
         _schema(
             "xstest",
             "XSTest prompts; contrast types are unsafe",
             "type prompt focus",
-            _xstest,
+            readers.read_xstest,
             optional="note label",
         ),
         _schema(
             "xstest_completions",
             "XSTest answers with human compliance labels",
             "type prompt final_label",
-            _xstest_completion,
+            readers.read_xstest_completion,
             one_of="response completion",
             optional="annotation_1 annotation_2 agreement",
         ),
@@ -419,7 +275,7 @@ SCHEMAS = _by_name(
             "hatecheck",
             "HateCheck functional tests",
             "test_case label_gold",
-            _text("test_case"),
+            readers.read_text("test_case"),
             label="label_gold",
             labels=WORDS,
         ),
@@ -427,7 +283,7 @@ SCHEMAS = _by_name(
             "hatemoji",
             "HatemojiBuild texts",
             "text label_gold",
-            _text("text"),
+            readers.read_text("text"),
             label="label_gold",
             labels=IS_UNSAFE,
         ),
@@ -435,7 +291,7 @@ SCHEMAS = _by_name(
             "davidson",
             "hate (0), offensive (1, left out), neither (2)",
             "tweet class",
-            _text("tweet"),
+            readers.read_text("tweet"),
             label="class",
             labels={"0": 1.0, "1": None, "2": 0.0},
         ),
@@ -443,7 +299,7 @@ SCHEMAS = _by_name(
             "edos",
             "online sexism",
             "text label_sexist",
-            _text("text"),
+            readers.read_text("text"),
             label="label_sexist",
             labels=WORDS,
         ),
@@ -451,7 +307,7 @@ SCHEMAS = _by_name(
             "fox_comments",
             "comments under a news title",
             "title text label",
-            _text("text"),
+            readers.read_text("text"),
             label="label",
             labels={**WORDS, **IS_UNSAFE},
         ),
@@ -459,25 +315,29 @@ SCHEMAS = _by_name(
             "surge",
             "toxic comments",
             "text is_toxic",
-            _text("text"),
+            readers.read_text("text"),
             label="is_toxic",
             labels={**WORDS, **IS_UNSAFE},
         ),
         _schema(
-            "labelled_text", "texts with a stated label map", "text label", _text("text"), **_COMMON
+            "labelled_text",
+            "texts with a stated label map",
+            "text label",
+            readers.read_text("text"),
+            **_COMMON,
         ),
         _schema(
             "labelled_prompts",
             "prompts with a stated label map",
             "prompt label",
-            _text("prompt"),
+            readers.read_text("prompt"),
             **_COMMON,
         ),
         _schema(
             "labelled_qa",
             "question and answer with a stated label map",
             "prompt response label",
-            _prompt_response,
+            readers.read_prompt_response,
             **_COMMON,
         ),
     ]
