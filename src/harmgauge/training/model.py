@@ -212,19 +212,22 @@ def _load_config(base: str) -> Any:
 
 
 def _load_backbone(base: str, config: Any = None) -> nn.Module:
-    kwargs: dict[str, Any] = {} if config is None else {"config": config}
     config = config or _load_config(base)
-    # Masked-LM and pooler weights in a checkpoint are not ours; their warnings would only alarm.
+    kwargs: dict[str, Any] = {"config": config, "dtype": torch.float32}
+    if config.model_type in _POOLER_TYPES:  # a pooler we would neither use nor train
+        kwargs["add_pooling_layer"] = False
+    if config.model_type == "mpnet":  # has no SDPA path in transformers 5
+        kwargs["attn_implementation"] = "eager"
+    # Masked-LM heads in a checkpoint are not ours; the warning about them would only alarm.
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     try:
-        if config.model_type in ("bert", "roberta", "mpnet", "distilbert", "xlm-roberta"):
-            kwargs["add_pooling_layer"] = False
-        if config.model_type == "mpnet":
-            kwargs["attn_implementation"] = "eager"
-        if config.model_type == "distilbert":
-            kwargs.pop("add_pooling_layer")
-        backbone: nn.Module = AutoModel.from_pretrained(base, dtype=torch.float32, **kwargs)
+        backbone: nn.Module = AutoModel.from_pretrained(base, **kwargs)
     finally:
         transformers_logging.set_verbosity(verbosity)
+        transformers_logging.enable_progress_bar()
     return backbone
+
+
+_POOLER_TYPES = frozenset({"bert", "camembert", "mpnet", "roberta", "xlm-roberta"})

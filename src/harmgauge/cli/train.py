@@ -1,0 +1,59 @@
+"""`harmgauge train RECIPE.yaml [key=value …]`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..errors import needs_extra
+
+
+@click.command()
+@click.argument("recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]…")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the run; by default runs/NAME.",
+)
+@click.option("--plan", is_flag=True, help="Only say what the run would cost.")
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint of the run.")
+@click.option("--threads", type=int, help="CPU threads; by default all cores.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def train(
+    recipe: Path,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    plan: bool,
+    resume: bool,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """Train a cost model as RECIPE says and write its bundle.
+
+    Any key of the recipe can be overridden, such as optim.learning_rate=1e-4 or
+    data.root=FOLDER. The run's folder holds the log, the checkpoints, the loss picture and, at
+    the end, the bundle.
+    """
+    try:
+        import torch
+
+        from ..training.pipeline import prepare, run
+        from ..training.recipe import read_recipe
+    except ModuleNotFoundError as error:
+        raise needs_extra("train", f"training ({error.name} is missing)") from None
+    if threads:
+        torch.set_num_threads(threads)
+    settings = read_recipe(recipe, overrides)
+    if plan:
+        from ..training.plan import make_plan
+
+        job = prepare(settings, recipe.parent)
+        click.echo(job.describe())
+        click.echo(str(make_plan(job.model, job.train, job.schedule)))
+        return
+    bundle = run(
+        settings, recipe.parent, out or Path("runs") / settings.name, resume=resume, quiet=quiet
+    )
+    click.echo(f"bundle written: {bundle}")

@@ -1,0 +1,225 @@
+"""Rows to training examples: chosen, cleaned, counted, tokenised."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..data.read import read_rows
+from ..data.row import Item, Row
+from ..errors import DataError
+from ..exchange import Exchange
+from ..windows import Windower
+from .recipe import Data, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One single or pair, tokenised."""
+
+    id: str
+    source: str
+    group: str
+    ids: tuple[list[int], ...]
+    """token ids of one sequence, or of the two of a pair"""
+    unsafe: tuple[float, ...]
+    """label of each sequence, NaN where unknown"""
+    safer: int | None
+    weight: float
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Number of sequences and length of the longest."""
+        return len(self.ids), max(map(len, self.ids))
+
+
+@dataclass(slots=True)
+class SourceReport:
+    """What became of the rows of one source."""
+
+    source: str
+    licence: str
+    read: int = 0
+    bad: int = 0
+    unlabelled: int = 0
+    duplicate: int = 0
+    contradictory: int = 0
+    identical_responses: int = 0
+    leaked: int = 0
+    capped: int = 0
+    truncated: int = 0
+    used: int = 0
+    unsafe: int = 0
+
+
+@dataclass(slots=True)
+class LoadedSource:
+    """The rows of one source that take part, before tokenising."""
+
+    source: Source
+    rows: list[Row]
+    report: SourceReport = field(repr=False)
+
+
+def load_sources(
+    sources: Sequence[Source], data: Data, seed: int, folder: Path
+) -> list[LoadedSource]:
+    """Read, clean and cap the given sources.
+
+    Exact duplicates become one row; rows that differ in the label alone become one row with the
+    mean label; pairs with identical responses, pairs whose safer response is the only unsafe one,
+    and rows that teach nothing (no label, no pair) are left out. All are counted.
+
+    Raises:
+        DataError: a file is missing or unreadable, or nothing of it can be used.
+    """
+    return [_load(source, data, seed, folder) for source in sources]
+
+
+def drop_leaks(train: Sequence[LoadedSource], valid: Sequence[LoadedSource]) -> None:
+    """Leave out training rows whose prompt stands in validation data, and count them."""
+    held_out = {row.group for loaded in valid for row in loaded.rows}
+    for loaded in train:
+        kept = [row for row in loaded.rows if row.group not in held_out]
+        loaded.report.leaked = len(loaded.rows) - len(kept)
+        loaded.report.used = len(kept)
+        loaded.rows[:] = kept
+
+
+def tokenise(loaded: Iterable[LoadedSource], windower: Windower) -> list[Example]:
+    """Rows to examples. A text that needs several windows is trained on by its first."""
+    examples = []
+    for each in loaded:
+        weigh = _class_weights(each) if each.source.balance else lambda row: each.source.weight
+        for row in each.rows:
+            windows = [windower.windows(item.exchange) for item in row.items]
+            each.report.truncated += any(len(w) > 1 for w in windows)
+            examples.append(
+                Example(
+                    id=row.id,
+                    source=row.source,
+                    group=row.group,
+                    ids=tuple(w[0] for w in windows),
+                    unsafe=tuple(
+                        math.nan if item.unsafe is None else item.unsafe for item in row.items
+                    ),
+                    safer=row.safer,
+                    weight=weigh(row),
+                )
+            )
+    return examples
+
+
+def _class_weights(loaded: LoadedSource) -> Callable[[Row], float]:
+    """Weights under which safe and unsafe singles of a source count alike, their mean kept."""
+    unsafe = sum((row.items[0].unsafe or 0) >= 0.5 for row in loaded.rows if not row.is_pair)
+    safe = sum(not row.is_pair for row in loaded.rows) - unsafe
+    mean = loaded.source.weight
+    if not safe or not unsafe:
+        return lambda row: mean
+    factor = {True: (safe + unsafe) / (2 * unsafe), False: (safe + unsafe) / (2 * safe)}
+
+    def weigh(row: Row) -> float:
+        return mean if row.is_pair else mean * factor[(row.items[0].unsafe or 0) >= 0.5]
+
+    return weigh
+
+
+def _load(source: Source, data: Data, seed: int, folder: Path) -> LoadedSource:
+    path = _find(source.path, data.root, folder)
+    table = read_rows(
+        path,
+        schema=source.schema_name,
+        labels=source.labels,
+        label=source.label,
+        part=source.part,
+        source=source.name or path.parent.name,
+    )
+    report = SourceReport(table.source, source.licence)
+    report.read, report.bad = len(table.rows) + len(table.bad), len(table.bad)
+    rows = _clean([_shape(row, source) for row in table.rows if _of_kind(row, source)], report)
+    if source.cap is not None and len(rows) > source.cap:
+        chosen = np.random.default_rng(seed).permutation(len(rows))[: source.cap]
+        report.capped = len(rows) - source.cap
+        rows = [rows[i] for i in sorted(chosen)]
+    if not rows:
+        raise DataError(
+            f"{path}: none of {report.read} rows can be trained on ({report.bad} unreadable, "
+            f"{report.unlabelled} without label); state a label or check the schema"
+        )
+    report.used = len(rows)
+    report.unsafe = sum((item.unsafe or 0) >= 0.5 for row in rows for item in row.items)
+    return LoadedSource(source, rows, report)
+
+
+def _find(path: str, root: str, folder: Path) -> Path:
+    for base in (Path(root), folder / root):
+        if (base / path).is_file():
+            return base / path
+    raise DataError(
+        f"no file {path} below {root}; set data.root=FOLDER, or see recipes/README.md for where "
+        "the data comes from"
+    )
+
+
+def _of_kind(row: Row, source: Source) -> bool:
+    return source.kind is None or row.meta.get("kind") == source.kind
+
+
+def _shape(row: Row, source: Source) -> Row:
+    """The row as the recipe wants it read."""
+    if source.safer_only and row.safer is not None:
+        row = replace(row, items=(row.items[row.safer],), safer=None)
+    if source.recast is not None:
+        row = replace(row, items=tuple(_recast(item, source.recast) for item in row.items))
+    return row
+
+
+def _recast(item: Item, role: str) -> Item:
+    """The text on trial alone, said by the user (prompt) or the assistant (response)."""
+    text = item.exchange.on_trial
+    exchange = Exchange(prompt=text) if role == "prompt" else Exchange(response=text)
+    return replace(item, exchange=exchange)
+
+
+def _clean(rows: Sequence[Row], report: SourceReport) -> list[Row]:
+    kept: dict[object, Row] = {}
+    labels: dict[object, list[float]] = {}
+    for row in rows:
+        if any(item.exchange.blank for item in row.items):
+            report.bad += 1
+        elif row.is_pair:
+            first, second = row.items
+            if first.exchange.turns == second.exchange.turns:
+                report.identical_responses += 1
+            elif row.safer is not None and _contradicts_itself(row):
+                report.contradictory += 1
+            elif row.safer is None and first.unsafe is None and second.unsafe is None:
+                report.unlabelled += 1
+            else:
+                key = frozenset((first.exchange.turns, second.exchange.turns))
+                report.duplicate += key in kept
+                kept.setdefault(key, row)
+        elif row.items[0].unsafe is None:
+            report.unlabelled += 1
+        else:
+            turns = row.items[0].exchange.turns
+            report.duplicate += turns in kept
+            kept.setdefault(turns, row)
+            labels.setdefault(turns, []).append(row.items[0].unsafe)
+    for turns, values in labels.items():
+        if len(set(values)) > 1:
+            report.contradictory += 1
+            item = replace(kept[turns].items[0], unsafe=sum(values) / len(values))
+            kept[turns] = replace(kept[turns], items=(item,))
+    return list(kept.values())
+
+
+def _contradicts_itself(row: Row) -> bool:
+    assert row.safer is not None
+    safer, other = row.items[row.safer], row.items[1 - row.safer]
+    return safer.unsafe is not None and other.unsafe is not None and safer.unsafe > other.unsafe

@@ -1,0 +1,166 @@
+"""The end of a run: export, calibrate on half of the validation prompts, measure on the rest.
+
+Every figure is taken from the bundle as written and loaded afresh, never from the model in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bundle import Manifest, write_bundle
+from ..calibration import Calibration, expected_calibration_error, fit
+from ..data.row import Row
+from ..evaluation.metrics import accuracy, auroc, ranking_accuracy
+from ..gauge import Gauge, load
+from .cost import score_examples
+
+if TYPE_CHECKING:
+    from .pipeline import Job
+
+UNCALIBRATED = Calibration(bias=0.0, temperature=1.0, prior=0.5, data="none", n=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Validation items with a label, side by side."""
+
+    source: NDArray[Any]
+    held_out: NDArray[np.bool_]
+    """not used for the calibration"""
+    unsafe: NDArray[np.float64]
+    raw: NDArray[np.float64]
+
+
+def make_bundle(job: Job, out: Path) -> Path:
+    """Export the model folder in `out`, calibrate it and write `out/bundle`.
+
+    Raises:
+        BundleError: the export lost more than 0.5 points of AUROC on validation data.
+    """
+    from .export import check_loss, export_onnx
+
+    recipe, spec = job.recipe, job.model.spec
+    folder = out / "bundle"
+    if recipe.runtime == "onnx":
+        report = export_onnx(job.model, job.tokenizer, out / "export", storage=recipe.storage)
+        source = out / "export"
+        notes: dict[str, Any] = report.to_dict()
+    else:
+        source, notes = out / "model", {}
+    files = {path.name: path for path in sorted(source.iterdir()) if path.is_file()}
+    manifest = Manifest(
+        name=recipe.name,
+        base={"name": spec.base, "sha256": spec.base_sha256},
+        layout=spec.layout,
+        pooling=spec.pooling,
+        runtime=recipe.runtime,
+        calibration=UNCALIBRATED,
+        licence=recipe.licence,
+        data=tuple(
+            {"source": each.report.source, "licence": each.report.licence, "rows": each.report.used}
+            for each in job.train_sources
+        ),
+        outputs=spec.outputs,
+    )
+    write_bundle(folder, manifest, files)
+
+    measured, pairs = _measure(load(folder), job)
+    export = check_loss(*_before_and_after(job, folder)) if recipe.runtime == "onnx" else {}
+    half = ~measured.held_out
+    calibration = fit(
+        measured.raw[half], measured.unsafe[half], data=f"{recipe.name} validation, half of prompts"
+    )
+    metrics = _figures(measured, pairs, calibration)
+    metrics.append({"data": "export, validation", "n": len(job.valid), **notes, **export})
+    write_bundle(folder, replace(manifest, calibration=calibration, metrics=tuple(metrics)), files)
+    return folder
+
+
+def _measure(gauge: Gauge, job: Job) -> tuple[Measured, dict[str, tuple[list[float], list[float]]]]:
+    """Raw scores of all validation items, and the safer and other score of each pair by source."""
+    rows = [row for loaded in job.valid_sources for row in loaded.rows]
+    items = [(row, item) for row in rows for item in row.items]
+    raw = gauge.raw_scores([item.exchange for _, item in items])[:, 0]
+    known = np.array([item.unsafe is not None for _, item in items])
+    labels = np.array([math.nan if i.unsafe is None else i.unsafe for _, i in items])
+    measured = Measured(
+        source=np.array([row.source for row, _ in items])[known],
+        held_out=np.array([_held_out(row) for row, _ in items])[known],
+        unsafe=labels[known],
+        raw=raw[known],
+    )
+    pairs: dict[str, tuple[list[float], list[float]]] = {}
+    start = 0
+    for row in rows:
+        if row.safer is not None:
+            safer, other = pairs.setdefault(row.source, ([], []))
+            safer.append(raw[start + row.safer])
+            other.append(raw[start + 1 - row.safer])
+        start += len(row.items)
+    return measured, pairs
+
+
+def _held_out(row: Row) -> bool:
+    """A coin thrown by the prompt's hash: all rows of a prompt fall on one side."""
+    return bool(hashlib.sha256(row.group.encode()).digest()[0] & 1)
+
+
+def _figures(
+    measured: Measured, pairs: dict[str, tuple[list[float], list[float]]], calibration: Calibration
+) -> list[dict[str, Any]]:
+    cost = calibration.cost(measured.raw)
+    test = measured.held_out
+    figures: list[dict[str, Any]] = [
+        {
+            "data": "validation, prompts not used for the calibration",
+            "n": int(test.sum()),
+            "ece": expected_calibration_error(cost[test], measured.unsafe[test]),
+            "sign_accuracy": _sign_accuracy(measured.unsafe[test], cost[test]),
+        }
+    ]
+    for source in sorted(set(measured.source)):
+        here = measured.source == source
+        figures.append(
+            {
+                "data": f"{source} validation",
+                "n": int(here.sum()),
+                "auroc": _or_none(auroc(measured.unsafe[here] >= 0.5, cost[here])),
+                "sign_accuracy": _sign_accuracy(measured.unsafe[here], cost[here]),
+            }
+        )
+    figures += [
+        {
+            "data": f"{source} validation, pairs",
+            "n": len(safer),
+            "ranking_accuracy": ranking_accuracy(safer, other),
+        }
+        for source, (safer, other) in sorted(pairs.items())
+    ]
+    return figures
+
+
+def _before_and_after(
+    job: Job, folder: Path
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Raw scores by torch and by the bundle of the same first windows, and the labels."""
+    job.model.eval()
+    before = np.concatenate(score_examples(job.model, job.valid))
+    after = load(folder).raw_scores_of_ids([ids for e in job.valid for ids in e.ids])[:, 0]
+    labels = np.array([label for example in job.valid for label in example.unsafe])
+    return before, after, labels
+
+
+def _sign_accuracy(unsafe: NDArray[np.float64], cost: NDArray[np.float64]) -> float:
+    return accuracy(unsafe >= 0.5, cost >= 0)
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,67 @@
+"""Which weights are trained: all, the upper layers, or low-rank adapters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from ..errors import RecipeError
+from .model import CostModel
+from .recipe import Model
+
+
+def choose_trainable(model: CostModel, settings: Model) -> None:
+    """Freeze or adapt the backbone in place; the head is always trained in full.
+
+    Raises:
+        RecipeError: more layers are to be frozen than there are.
+    """
+    if settings.lora is not None:
+        model.backbone = _with_lora(model.backbone, settings)
+        return
+    if settings.freeze_embeddings:
+        model.backbone.get_input_embeddings().requires_grad_(False)
+        embeddings = getattr(model.backbone, "embeddings", None)
+        if embeddings is not None:  # encoders keep positions and a norm beside the word table
+            embeddings.requires_grad_(False)
+    if settings.freeze_layers:
+        layers = transformer_layers(model.backbone)
+        if settings.freeze_layers > len(layers):
+            raise RecipeError(
+                f"model.freeze_layers is {settings.freeze_layers}, but the base has only "
+                f"{len(layers)} layers"
+            )
+        for layer in layers[: settings.freeze_layers]:
+            layer.requires_grad_(False)
+
+
+def transformer_layers(backbone: nn.Module) -> nn.ModuleList:
+    """The stack of transformer layers: the longest list of modules in the backbone."""
+    lists = [module for module in backbone.modules() if isinstance(module, nn.ModuleList)]
+    return max(lists, key=len)
+
+
+def merged_backbone(backbone: nn.Module) -> nn.Module:
+    """The backbone with any adapters folded into its weights, so that it loads without peft."""
+    merge: Any = getattr(backbone, "merge_and_unload", None)
+    if merge is None:
+        return backbone
+    merged: nn.Module = merge()
+    return merged
+
+
+def _with_lora(backbone: nn.Module, settings: Model) -> nn.Module:
+    from peft import LoraConfig, get_peft_model
+
+    assert settings.lora is not None
+    lora = settings.lora
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.targets,
+        use_rslora=lora.rank_stabilised,
+        bias="none",
+    )
+    return get_peft_model(backbone, config)

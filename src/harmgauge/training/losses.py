@@ -1,0 +1,72 @@
+"""The cost loss of Safe RLHF."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, softplus
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What is known about the `n` sequences of one forward pass.
+
+    Unknown labels are NaN: such a sequence gives no sign term.
+    """
+
+    unsafe: Tensor
+    """1 unsafe, 0 safe, between where raters disagree, NaN unknown; `[n]`"""
+    weight: Tensor
+    """weight of each sequence; `[n]`"""
+    safer: Tensor
+    """index of the safer sequence of each pair; `[pairs]`"""
+    riskier: Tensor
+    """index of the other one; `[pairs]`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Weighted sums of each term over one forward pass."""
+
+    rank: Tensor
+    sign: Tensor
+    l2: Tensor
+
+
+def cost_terms(cost: Tensor, targets: Targets, label_smoothing: float = 0.0) -> Terms:
+    r"""Sums of the three terms of the cost loss.
+
+    For a pair of responses, :math:`y^+` the riskier and :math:`y^-` the safer one, and signs
+    :math:`s(y) = +1` for unsafe and :math:`-1` for safe,
+
+    .. math::
+        L = - \log \sigma(C(y^+) - C(y^-))
+            - \log \sigma(s(y^+) C(y^+)) - \log \sigma(s(y^-) C(y^-)) + \mu\, C(y)^2
+
+    (Dai et al., Safe RLHF, arXiv 2310.12773, the cost-model loss; the quadratic regulariser is
+    that of its code). The sign terms are Bradley-Terry against an imaginary response of cost 0,
+    and so pin 0 as the border. A sequence without a partner gives the sign term alone, a pair
+    without labels the rank term alone. A fractional label is the expected sign term.
+
+    Args:
+        cost: raw costs, `[n]`.
+        targets: labels, weights and pairs over the same `n` sequences.
+        label_smoothing: moves labels 0 and 1 inward by this much.
+
+    Returns:
+        Weighted sums; the caller divides each by its own count.
+    """
+    cost = cost.float()
+    margin = cost[targets.riskier] - cost[targets.safer]
+    pair_weight = targets.weight[targets.safer]
+    rank = (pair_weight * softplus(-margin)).sum()  # softplus(-x) = -logsigmoid(x), no overflow
+
+    known = ~torch.isnan(targets.unsafe)
+    label = targets.unsafe[known] * (1 - 2 * label_smoothing) + label_smoothing
+    sign = binary_cross_entropy_with_logits(
+        cost[known], label, weight=targets.weight[known], reduction="sum"
+    )
+    l2 = (targets.weight * cost.square()).sum()
+    return Terms(rank=rank, sign=sign, l2=l2)

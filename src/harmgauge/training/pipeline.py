@@ -1,0 +1,181 @@
+"""From a recipe to a measured bundle: rows, training, export, calibration, measurement."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+
+from ..errors import RecipeError
+from ..windows import Windower
+from .bases import resolve_base, weights_sha256
+from .cost import Schedule, make_schedule, train
+from .examples import Example, LoadedSource, drop_leaks, load_sources, tokenise
+from .finish import make_bundle
+from .freezing import choose_trainable, merged_backbone
+from .model import CostModel, new_cost_model
+from .recipe import Recipe
+
+
+@dataclass(slots=True)
+class Job:
+    """All that is known before the first step."""
+
+    recipe: Recipe
+    model: CostModel
+    tokenizer: Tokenizer
+    train: list[Example]
+    valid: list[Example]
+    train_sources: list[LoadedSource]
+    valid_sources: list[LoadedSource]
+    schedule: Schedule
+
+    def describe(self) -> str:
+        """A table of what became of the rows of each source."""
+        columns = (
+            "source read bad unlabelled duplicate contradictory identical_responses leaked "
+            "capped truncated used unsafe"
+        ).split()
+        lines = []
+        for title, loaded in (("train", self.train_sources), ("valid", self.valid_sources)):
+            rows = [[str(asdict(each.report)[c]) for c in columns] for each in loaded]
+            header = [title, *(c.replace("_", " ") for c in columns[1:])]
+            widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+            for row in (header, *rows):
+                cells = (f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
+                lines.append("  ".join(cells))
+        return "\n".join(lines)
+
+
+def prepare(recipe: Recipe, folder: Path) -> Job:
+    """Read the data and make the untrained model; `folder` is the recipe's own."""
+    base = resolve_base(recipe.base)
+    torch.manual_seed(recipe.seed)  # the head's first weights belong to the run
+    model, tokenizer = new_cost_model(
+        base,
+        max_tokens=recipe.model.max_tokens,
+        pooling=recipe.model.pooling,
+        dropout=recipe.model.dropout,
+        base_sha256=weights_sha256(base),
+    )
+    choose_trainable(model, recipe.model)
+    train_sources = load_sources(recipe.data.train, recipe.data, recipe.seed, folder)
+    valid_sources = load_sources(recipe.data.valid, recipe.data, recipe.seed, folder)
+    drop_leaks(train_sources, valid_sources)
+    windower = Windower(tokenizer, model.spec.layout)
+    examples = tokenise(train_sources, windower)
+    if not examples:
+        raise RecipeError("no training row is left after cleaning; see `--plan` for why")
+    return Job(
+        recipe,
+        model,
+        tokenizer,
+        examples,
+        tokenise(valid_sources, windower),
+        train_sources,
+        valid_sources,
+        make_schedule(examples, recipe.optim, recipe.seed),
+    )
+
+
+def run(
+    recipe: Recipe, folder: Path, out: Path, *, resume: bool = False, quiet: bool = False
+) -> Path:
+    """Train, export, calibrate and measure; returns the bundle's folder.
+
+    Raises:
+        RecipeError: `out` holds another run and `resume` is not asked for.
+    """
+    job = prepare(recipe, folder)
+    settings = recipe.model_dump_json(indent=2, by_alias=True)
+    out.mkdir(parents=True, exist_ok=True)
+    if (out / "recipe.json").exists():
+        if not resume:
+            raise RecipeError(f"{out} holds a run; go on with --resume or choose another --out")
+        if (out / "recipe.json").read_text(encoding="utf-8") != settings:
+            raise RecipeError(
+                f"{out} was begun with other settings; resume with the same recipe and overrides"
+            )
+    (out / "recipe.json").write_text(settings, encoding="utf-8")
+    (out / "data.txt").write_text(job.describe() + "\n", encoding="utf-8")
+    if not quiet:
+        click.echo(job.describe(), err=True)
+
+    watched = _capped(job.valid, recipe.evaluate.cap, recipe.seed)
+    train(job.model, job.train, watched, recipe, out, resume=resume, quiet=quiet)
+    draw_losses(out / "log.jsonl", out / "loss.png")
+
+    job.model.backbone = merged_backbone(job.model.backbone)
+    new = out / "model.new"
+    shutil.rmtree(new, ignore_errors=True)
+    job.model.save(new, job.tokenizer)
+    shutil.rmtree(out / "model", ignore_errors=True)
+    os.replace(new, out / "model")
+    return make_bundle(job, out)
+
+
+def draw_losses(log: Path, picture: Path) -> None:
+    """Training loss and validation AUROC over the steps."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    steps = [record for record in records if "step" in record]
+    checks = [record for record in records if "evaluated_at" in record]
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    for name in ("rank", "sign"):
+        values = [record[name] for record in steps]
+        if any(values):
+            left.plot([r["step"] for r in steps], _smooth(values), label=f"{name} term")
+    left.axhline(math.log(2), color="grey", linewidth=0.8, linestyle=":", label="ln 2: no skill")
+    left.set(xlabel="step", ylabel="loss, mean of 50 steps", title="Training loss")
+    left.legend()
+    for source in checks[0]["auroc"]:
+        right.plot(
+            [c["evaluated_at"] for c in checks],
+            [c["auroc"][source] for c in checks],
+            linewidth=0.8,
+            alpha=0.6,
+            label=source,
+        )
+    right.plot(
+        [c["evaluated_at"] for c in checks],
+        [c["auroc_mean"] for c in checks],
+        color="black",
+        linewidth=2,
+        label="mean",
+    )
+    right.set(xlabel="step", ylabel="AUROC", title="Validation, by source")
+    right.legend(fontsize="x-small", ncols=2)
+    figure.savefig(picture, dpi=120)
+    pyplot.close(figure)
+
+
+def _smooth(values: Sequence[float], width: int = 50) -> list[float]:
+    return [
+        sum(values[max(0, i - width + 1) : i + 1]) / len(values[max(0, i - width + 1) : i + 1])
+        for i in range(len(values))
+    ]
+
+
+def _capped(examples: Sequence[Example], cap: int, seed: int) -> list[Example]:
+    """At most `cap` examples of each source, drawn with the recipe's seed."""
+    seen: dict[str, int] = {}
+    kept = []
+    for index in np.random.default_rng(seed).permutation(len(examples)):
+        source = examples[index].source
+        seen[source] = seen.get(source, 0) + 1
+        if seen[source] <= cap:
+            kept.append(examples[index])
+    return kept

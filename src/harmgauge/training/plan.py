@@ -1,0 +1,77 @@
+"""What a run will cost, measured on a few real batches before it starts."""
+
+from __future__ import annotations
+
+import copy
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from .cost import Schedule, collate
+from .examples import Example
+from .model import CostModel
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The size of a run."""
+
+    examples: int
+    steps: int
+    tokens: int
+    """tokens over all steps, padding included"""
+    padding: float
+    """share of them that is padding"""
+    parameters: int
+    trainable: int
+    tokens_per_second: float
+    """forward and backward, measured on this machine as it is now"""
+    minutes: float
+    """steps alone; evaluations come on top"""
+    memory_gb: float
+    """peak resident memory of this process in the trial, plus optimizer state and gradients"""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.examples:,} examples, {self.steps:,} steps, {self.tokens:,} tokens "
+            f"({self.padding:.1%} padding)\n"
+            f"{self.trainable:,} of {self.parameters:,} parameters trained\n"
+            f"about {self.minutes:.0f} minutes at {self.tokens_per_second:,.0f} tokens/s on "
+            f"{torch.get_num_threads()} threads, evaluations aside; "
+            f"about {self.memory_gb:.1f} GB of memory"
+        )
+
+
+def make_plan(model: CostModel, examples: Sequence[Example], schedule: Schedule) -> Plan:
+    """Time a few forward and backward passes on a copy of the model."""
+    trial = copy.deepcopy(model).train()
+    batches = [batch for step in schedule.steps for batch in step]
+    spread = [batches[i * (len(batches) - 1) // 3] for i in range(4)]
+    seconds = tokens = 0.0
+    for number, batch in enumerate(spread):
+        ids, mask = collate([s for i in batch for s in examples[i].ids])
+        started = time.perf_counter()
+        trial(ids, mask).square().mean().backward()
+        if number:  # the first pass pays for memory that later ones reuse
+            seconds += time.perf_counter() - started
+            tokens += ids.numel()
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    # ru_maxrss is in kB on Linux and in bytes on macOS.
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    rate = tokens / seconds
+    return Plan(
+        examples=len(examples),
+        steps=len(schedule.steps),
+        tokens=schedule.tokens,
+        padding=schedule.padding,
+        parameters=sum(p.numel() for p in model.parameters()),
+        trainable=trainable,
+        tokens_per_second=rate,
+        minutes=schedule.tokens / rate / 60,
+        memory_gb=(peak + 8 * trainable) / 1e9,
+    )
