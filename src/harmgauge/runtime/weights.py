@@ -1,0 +1,139 @@
+"""Weights on disk and in memory: int8 in the file, fp32 in the session.
+
+`model.onnx` holds each large matrix as int8 with one fp32 scale a channel and a DequantizeLinear
+node that restores it. The nodes are folded while the session is made, so what runs is an fp32
+graph: costs do not depend on the batch and speed is that of fp32, while the file is a quarter of
+the size. (Measured on MiniLM-L6, one thread, against dequantising in numpy and handing the
+session external initializers: 23 MB on disk, 0.2 s to load and equal speed either way, but
+166 MB against 249 MB of peak memory, and one file in place of two.)
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from ..errors import BundleError, needs_extra
+
+if TYPE_CHECKING:
+    import onnx
+
+MODEL = "model.onnx"
+
+
+def create_session(
+    folder: Path, options: onnxruntime.SessionOptions, *, int8_activations: bool = False
+) -> Any:
+    """An inference session of a bundle's graph, with inputs `input_ids`, `attention_mask` (int64,
+    `[batch, length]`) and output `scores` (fp32, `[batch, outputs]`).
+
+    Args:
+        folder: holds `model.onnx`, stored as int8 or as fp32.
+        options: changed here: dequantised weights are folded into the graph.
+        int8_activations: multiply in int8 (see `dynamic_int8_model`).
+
+    Raises:
+        BundleError: the graph is missing or cannot be loaded.
+    """
+    path = folder / MODEL
+    if not path.is_file():
+        raise BundleError(f"{folder} has no {MODEL}; copy or download the bundle again")
+    # By default DequantizeLinear is kept for int8 kernels, and would run again at every call.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    model: str | bytes = dynamic_int8_model(path) if int8_activations else str(path)
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises one class a status code, without a common base
+        raise BundleError(
+            f"{path} cannot be loaded by onnxruntime {onnxruntime.__version__} "
+            f"({type(error).__name__}); copy or download the bundle again, or update onnxruntime"
+        ) from error
+
+
+def dynamic_int8_model(path: Path) -> bytes:
+    """A serialised graph that multiplies in int8: faster, at some loss of precision.
+
+    Weights are per channel and of 7 bits (`reduce_range`), since 8-bit products saturate on CPUs
+    without VNNI. The scale of an activation is that of the largest value in the whole batch, so
+    that a text's cost would depend on its neighbours and its padding: run each text alone and
+    unpadded, and the dependence is none at all, at little cost in speed on a CPU.
+
+    Raises:
+        HarmgaugeError: onnx is not installed.
+    """
+    try:
+        import onnx
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+    except ImportError:
+        raise needs_extra("train", "int8 arithmetic") from None
+
+    model = onnx.load(path)
+    fold_dequantize(model)
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch) / MODEL
+        quantize_dynamic(
+            model,
+            out,
+            op_types_to_quantize=["MatMul", "Attention"],
+            per_channel=True,
+            reduce_range=True,
+            weight_type=QuantType.QInt8,
+        )
+        return out.read_bytes()
+
+
+def fold_dequantize(model: onnx.ModelProto) -> None:
+    """Replace stored int8 weights by the fp32 initializers that they stand for, in place."""
+    from onnx import numpy_helper
+
+    graph = model.graph
+    kept = {tensor.name: tensor for tensor in graph.initializer}
+    nodes = []
+    for node in graph.node:
+        if node.op_type != "DequantizeLinear":
+            nodes.append(node)
+            continue
+        values, scale = (numpy_helper.to_array(kept.pop(name)) for name in node.input)
+        axis = next(attribute.i for attribute in node.attribute if attribute.name == "axis")
+        kept[node.output[0]] = numpy_helper.from_array(
+            dequantise(values, scale, axis), node.output[0]
+        )
+    replace_parts(graph, nodes, kept.values())
+
+
+def replace_parts(
+    graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto], tensors: Iterable[onnx.TensorProto]
+) -> None:
+    """Give a graph other nodes and initializers; protobuf's lists cannot be assigned to."""
+    nodes, tensors = list(nodes), list(tensors)
+    graph.ClearField("node")
+    graph.ClearField("initializer")
+    graph.node.extend(nodes)
+    graph.initializer.extend(tensors)
+
+
+def quantise(
+    weight: NDArray[np.float32], axis: int
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Round a matrix to int8, symmetrically, with one scale for each index of `axis`.
+
+    Returns:
+        int8 values of the same shape, and fp32 scales `[weight.shape[axis]]`. No value is off by
+        more than half its scale, which is the channel's largest magnitude / 127.
+    """
+    largest = np.abs(weight).max(axis=1 - axis)
+    scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+    return np.rint(weight / np.expand_dims(scale, 1 - axis)).clip(-127, 127).astype(np.int8), scale
+
+
+def dequantise(
+    values: NDArray[np.int8], scale: NDArray[np.float32], axis: int
+) -> NDArray[np.float32]:
+    """The fp32 matrix that `quantise` stored."""
+    return values.astype(np.float32) * np.expand_dims(scale, 1 - axis)
