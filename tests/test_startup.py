@@ -8,10 +8,24 @@ import pytest
 
 from harmgauge.cli.main import VERBS
 
-HEAVY = (
-    "accelerate datasets matplotlib numpy onnx onnxruntime pandas peft pyarrow pydantic scipy "
-    "sklearn tokenizers torch transformers yaml"
-).split()
+HEAVY = [
+    "accelerate",
+    "datasets",
+    "matplotlib",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "pandas",
+    "peft",
+    "pyarrow",
+    "pydantic",
+    "scipy",
+    "sklearn",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "yaml",
+]
 
 
 def heavy_modules_after(code):

@@ -134,6 +134,25 @@ def test_command_prints_a_table_and_writes_json(toy, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"toy", "out.json"}
 
 
+def test_bag_of_words_trains_on_the_rows_of_a_recipe(toy, tmp_path):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("pydantic")
+    recipe = tmp_path / "r.yaml"
+    (toy.parent / "valid.jsonl").write_text(
+        '{"prompt": "four", "response": "fine", "is_safe": true}\n'
+    )
+    recipe.write_text(
+        "{name: r, licence: MIT, base: none, data: {"
+        "train: [{path: toy/test.jsonl, licence: MIT}],"
+        "valid: [{path: toy/valid.jsonl, licence: MIT}]}}"
+    )
+    result = run(toy, "--train", recipe, "--data-root", tmp_path, "--draws", 0)
+    assert result.exit_code == 0, result.output
+    assert "bag of words" in result.output
+    elsewhere = run(toy, "--train", recipe, "--data-root", tmp_path / "none")
+    assert "toy/test.jsonl" in str(elsewhere.exception)
+
+
 def test_gauges_of_one_name_stand_side_by_side(toy, tmp_path, monkeypatch):
     stubs = {"a": Stub(), "b": Stub(sign=-1.0)}
     monkeypatch.setattr("harmgauge.gauge.load", lambda name=None, **_: stubs[name])

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import DataError, HarmgaugeError
+from ..errors import DataError, HarmgaugeError, needs_extra
 
 if TYPE_CHECKING:
+    from ..data.row import Row
     from ..gauge import Gauge
 
 HUB = "hub:"
@@ -34,8 +35,9 @@ HUB = "hub:"
     "training",
     multiple=True,
     metavar="FILE",
-    help="Training rows of the bag-of-words floor; may be given again.",
+    help="Training rows of the bag-of-words floor, or a recipe that names them; may be repeated.",
 )
+@click.option("--data-root", metavar="FOLDER", help="Where a recipe given to --train has its data.")
 @click.option("--threshold", default=0.0, show_default=True, help="Cost from which on to flag.")
 @click.option("--schema", help="Schema of the FILEs, where their columns do not tell.")
 @click.option(
@@ -67,6 +69,7 @@ def evaluate(
     files: tuple[str, ...],
     names: tuple[str, ...],
     training: tuple[str, ...],
+    data_root: str | None,
     threshold: float,
     schema: str | None,
     labels: str | None,
@@ -91,7 +94,7 @@ def evaluate(
     # All that can fail fast does so before the first text is scored.
     read = {"schema": schema, "labels": _label_map(labels), "label": label, "part": part}
     tables = {file: read_rows(file, **read) for file in dict.fromkeys(files)}
-    training_rows = [row for file in training for row in read_rows(file).rows]
+    training_rows = [row for file in training for row in _training_rows(file, data_root)]
     gauges = _load(names, threads)
     bag_of_words = BagOfWords.train(training_rows) if training else None
 
@@ -129,6 +132,26 @@ def _label_map(labels: str | None) -> dict[str, float | None] | None:
     if not isinstance(value, dict):
         raise DataError('--labels must be a JSON object such as {"hate": 1, "none": 0}')
     return value
+
+
+def _training_rows(file: str, data_root: str | None) -> list[Row]:
+    """Rows of a data file, or the very rows that a recipe trains on."""
+    if Path(file).suffix not in (".yaml", ".yml"):
+        from ..data.read import read_rows
+
+        return read_rows(file).rows
+    try:
+        from ..training.examples import drop_leaks, load_sources
+        from ..training.recipe import read_recipe
+    except ModuleNotFoundError as error:
+        raise needs_extra("train", f"reading a recipe ({error.name} is missing)") from None
+    recipe = read_recipe(Path(file), [f"data.root={data_root}"] if data_root else [])
+    train, valid = (
+        load_sources(sources, recipe.data, recipe.seed, Path(file).parent)
+        for sources in (recipe.data.train, recipe.data.valid)
+    )
+    drop_leaks(train, valid)
+    return [row for source in train for row in source.rows]
 
 
 def _load(names: Iterable[str], threads: int | None) -> dict[str, Gauge]:
