@@ -8,7 +8,7 @@ import pytest
 
 from harmgauge.cli.main import VERBS
 
-HEAVY = [
+HEAVY = {
     "accelerate",
     "datasets",
     "matplotlib",
@@ -25,7 +25,7 @@ HEAVY = [
     "torch",
     "transformers",
     "yaml",
-]
+}
 
 
 def heavy_modules_after(code):
