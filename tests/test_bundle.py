@@ -28,7 +28,9 @@ def bundle(tmp_path):
     (tmp_path / "words").write_text("words")
     folder = tmp_path / "gauges" / "tiny"
     write_bundle(
-        folder, MANIFEST, {"model.onnx": tmp_path / "weights", "vocab/words": tmp_path / "words"}
+        folder,
+        MANIFEST,
+        {"model.onnx": tmp_path / "weights", "tokenizer.json": tmp_path / "words"},
     )
     return folder
 
@@ -40,7 +42,7 @@ def edit(folder, **values):
 
 def test_what_is_written_is_read(bundle):
     manifest = read_bundle(bundle)
-    assert set(manifest.files) == {"model.onnx", "vocab/words"}
+    assert set(manifest.files) == {"model.onnx", "tokenizer.json"}
     assert replace(manifest, files={}) == MANIFEST
     assert set(json.loads((bundle / "gauge.json").read_text())) == {
         *("format_version", "name", "direction", "base", "template", "layout", "pooling"),
@@ -84,6 +86,14 @@ def test_a_missing_file_is_refused(bundle):
         read_bundle(bundle)
 
 
+def test_a_file_that_a_loader_could_pick_up_unverified_is_refused(bundle):
+    (bundle / "README.md").write_text("welcome")
+    read_bundle(bundle)
+    (bundle / "adapter_config.json").write_text("{}")
+    with pytest.raises(BundleError, match=r"adapter_config\.json"):
+        read_bundle(bundle)
+
+
 def test_an_unknown_format_version_is_refused_by_name(bundle):
     edit(bundle, format_version=2, calibration="of another shape")
     with pytest.raises(BundleError, match="tiny has format version 2, this harmgauge reads 1"):
@@ -98,7 +108,8 @@ def test_an_unknown_format_version_is_refused_by_name(bundle):
         ({"calibration": None}, "calibration must be an object"),
         ({"template": "turns-0"}, "turns-0"),
         ({"direction": "positive_is_safe"}, "direction"),
-        ({"files": {"../weights": "00"}}, "outside the bundle"),
+        ({"files": {"../x": "", "model.onnx": "", "tokenizer.json": ""}}, "outside the bundle"),
+        ({"files": {"tokenizer.json": ""}}, r"does not vouch for model\.onnx"),
     ],
 )
 def test_a_manifest_that_is_not_understood_is_refused(bundle, values, message):

@@ -22,6 +22,10 @@ from .windows import Layout
 MANIFEST = "gauge.json"
 FORMAT_VERSION = 1
 
+# What a runtime opens first, and kinds of files that it may open besides.
+_WEIGHTS = {"onnx": ("model.onnx",), "torch": ("config.json", "head.safetensors")}
+_LOADABLE = {".json", ".safetensors", ".bin", ".onnx", ".data", ".npz"}
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -136,7 +140,7 @@ def read_bundle(folder: Path) -> Manifest:
 
     Raises:
         BundleError: `folder` is no bundle, its format version or template is unknown, or a file
-            is missing or not the one that was written.
+            is missing, foreign or not the one that was written.
     """
     path = folder / MANIFEST
     if not path.is_file():
@@ -149,6 +153,15 @@ def read_bundle(folder: Path) -> Manifest:
             f"{path}: {manifest.name} was trained with template {manifest.template!r}, this "
             f"harmgauge writes {TEMPLATE_ID!r}; install the release that wrote it"
         )
+    for name in ("tokenizer.json", *_WEIGHTS.get(manifest.runtime, ())):
+        if name not in manifest.files:
+            raise BundleError(f"{path} does not vouch for {name}; write the bundle again")
+    for file in sorted(folder.rglob("*")):
+        name = file.relative_to(folder).as_posix()
+        if file.suffix in _LOADABLE and name not in (MANIFEST, *manifest.files):
+            raise BundleError(
+                f"{folder} holds {name}, which {MANIFEST} does not vouch for; remove it"
+            )
     for name, expected in manifest.files.items():
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise BundleError(f"{path} names {name}, which lies outside the bundle")

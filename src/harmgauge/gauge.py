@@ -1,0 +1,344 @@
+"""The one door to scoring: exchanges in, costs and verdicts out."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from .bundle import Manifest, read_bundle
+from .errors import BundleError, ExchangeError, RecipeError
+from .exchange import Exchange
+from .gauges import find
+from .runtime import Runtime, Scores, load_runtime
+from .runtime.batches import batches, pad
+from .verdict import Verdict, sigmoid
+from .windows import Windower
+
+Floats = NDArray[np.float64]
+
+# So many tokens are tokenised, sorted and scored at a time: enough to sort well, in memory that
+# does not grow with the job.
+_CHUNK_TOKENS = 1 << 20
+
+
+def load(
+    name_or_folder: str | Path | None = None,
+    *,
+    prior: float | None = None,
+    threads: int | None = None,
+    int8_activations: bool = False,
+    device: str = "cpu",
+) -> Gauge:
+    """Load a gauge; nothing is downloaded.
+
+    Args:
+        name_or_folder: name of an installed gauge or folder of a bundle; None is the embedded
+            `mini`.
+        prior: share of unsafe texts where the gauge will be used; shifts every cost. None keeps
+            the prior of the calibration data.
+        threads: cores for one call; None takes HARMGAUGE_THREADS, else all physical cores.
+        int8_activations: multiply in int8, faster but less precise (ONNX gauges; needs the extra
+            `train`).
+        device: `cpu`, or a torch device for torch gauges.
+
+    Raises:
+        BundleError: there is no such gauge, or its files are not those that were written.
+        RecipeError: an option does not fit.
+    """
+    folder = find(name_or_folder)
+    manifest = read_bundle(folder)
+    runtime = load_runtime(
+        folder, manifest, threads=threads, int8_activations=int8_activations, device=device
+    )
+    return Gauge(
+        manifest, Tokenizer.from_file(str(folder / "tokenizer.json")), runtime, prior=prior
+    )
+
+
+class Gauge:
+    """A loaded model that scores exchanges; any number of threads may share one.
+
+    Wherever an exchange is taken, anything that `Exchange.of` reads will do: a string (a prompt),
+    an `Exchange`, a mapping with `prompt`, `response` or `messages`, a list of messages.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        tokenizer: Tokenizer,
+        runtime: Runtime,
+        *,
+        prior: float | None = None,
+    ) -> None:
+        if runtime.outputs != len(manifest.outputs):
+            raise BundleError(
+                f"{manifest.name}: its model has {runtime.outputs} outputs, its manifest names "
+                f"{len(manifest.outputs)}"
+            )
+        self.manifest = manifest
+        self.name = manifest.name
+        self.id = manifest.id
+        """name and short hash, as in `Verdict.gauge`"""
+        self.prior = manifest.calibration.prior if prior is None else prior
+        """share of unsafe texts at which costs are log-odds"""
+        self._shift = manifest.calibration.shift(prior)
+        self._windower = Windower(tokenizer, manifest.layout)
+        self._runtime = runtime
+
+    def score(
+        self, exchanges: Iterable[Any], *, progress: bool = False, deduplicate: bool = True
+    ) -> Floats:
+        """Costs, `[n]`, in order; below 0 safe, above 0 unsafe.
+
+        Blank exchanges have cost 0, and those that cannot be judged NaN; `verdicts` says why.
+
+        Args:
+            exchanges: what to judge.
+            progress: show a progress bar on stderr.
+            deduplicate: score texts that occur several times once.
+
+        Raises:
+            ExchangeError: `exchanges` is a single text and not a list of them.
+        """
+        return self._costs(self._read(exchanges, progress, deduplicate))
+
+    def raw_scores(
+        self, exchanges: Iterable[Any], *, progress: bool = False, deduplicate: bool = True
+    ) -> Floats:
+        """Uncalibrated scores, `[n, outputs]`: of each output the maximum over windows.
+
+        Rows that are blank or cannot be judged are NaN. Calibration is fitted on these.
+        """
+        return self._read(exchanges, progress, deduplicate).raw
+
+    def raw_scores_of_ids(self, sequences: Sequence[Sequence[int]]) -> Floats:
+        """Uncalibrated scores of token ids as `Windower` makes them, `[n, outputs]`."""
+        raw = np.full((len(sequences), self._runtime.outputs), np.nan)
+        for places, scores in self._run([np.asarray(ids, np.int32) for ids in sequences]):
+            raw[places] = scores
+        return raw
+
+    def verdict(self, exchange: Any, threshold: float | str | None = None) -> Verdict:
+        """Judge one exchange; see `verdicts`."""
+        return self.verdicts([exchange], threshold)[0]
+
+    def verdicts(
+        self,
+        exchanges: Iterable[Any],
+        threshold: float | str | None = None,
+        *,
+        progress: bool = False,
+    ) -> list[Verdict]:
+        """Judge exchanges, one verdict each, in order.
+
+        Args:
+            exchanges: what to judge.
+            threshold: the cost from which on a verdict is unsafe, or the name of a stored
+                threshold such as `fpr1`; None is 0, where unsafe is as likely as safe.
+            progress: show a progress bar on stderr.
+
+        Raises:
+            RecipeError: the gauge has no threshold of that name.
+        """
+        at = self.threshold(threshold)
+        reading = self._read(exchanges, progress, deduplicate=True)
+        costs = self._costs(reading)
+        return [self._verdict(reading, row, float(cost), at) for row, cost in enumerate(costs)]
+
+    def rank(self, prompt: str | None, responses: Iterable[str]) -> list[tuple[int, float]]:
+        """Order responses to one prompt, safest first.
+
+        Returns:
+            For each response its index in `responses` and its cost; ties keep their order.
+
+        Raises:
+            ExchangeError: a response cannot be judged, so that its place is unknown.
+        """
+        if isinstance(responses, (str, bytes)):
+            raise ExchangeError("responses must be a list of strings, not one string")
+        candidates = []
+        for number, response in enumerate(responses, 1):
+            try:
+                candidates.append(Exchange(prompt=prompt, response=response))
+            except ExchangeError as error:
+                raise ExchangeError(f"response {number} cannot be ranked: {error}") from None
+        costs = self.score(candidates)
+        if np.isnan(costs).any():
+            number = int(np.isnan(costs).argmax()) + 1
+            raise ExchangeError(f"response {number} cannot be ranked: {_NO_SCORE}")
+        return [(int(index), float(costs[index])) for index in np.argsort(costs, kind="stable")]
+
+    def threshold(self, threshold: float | str | None) -> float:
+        """A threshold as a cost of this gauge, at its prior.
+
+        Raises:
+            RecipeError: the gauge has no threshold of that name, or it is not a number.
+        """
+        if threshold is None:
+            return 0.0
+        if isinstance(threshold, str):
+            stored = {entry.name: entry.cost for entry in self.manifest.thresholds}
+            if threshold not in stored:
+                raise RecipeError(
+                    f"{self.name} has no threshold {threshold!r}; give a cost, or one of its "
+                    f"names ({', '.join(stored) or 'it has none'})"
+                )
+            return stored[threshold] + self._shift
+        if math.isnan(threshold):
+            raise RecipeError("threshold is not a number; give a cost, such as 0")
+        return float(threshold)
+
+    def _costs(self, reading: _Reading) -> Floats:
+        costs = self.manifest.calibration.cost(reading.raw[:, 0]) + self._shift
+        costs[reading.blank] = 0.0
+        return costs
+
+    def _verdict(self, reading: _Reading, row: int, cost: float, threshold: float) -> Verdict:
+        error = reading.errors[row]
+        if error is not None:
+            return Verdict(None, None, None, threshold, gauge=self.id, error=error)
+        if reading.blank[row]:
+            return Verdict(cost, sigmoid(cost), None, threshold, empty=True, gauge=self.id)
+        categories = {
+            name: sigmoid(float(raw))
+            for name, raw in zip(self.manifest.outputs[1:], reading.raw[row, 1:], strict=True)
+        }
+        return Verdict(
+            cost=cost,
+            probability=sigmoid(cost),
+            unsafe=cost >= threshold,
+            threshold=threshold,
+            categories=categories or None,
+            empty=False,
+            windows=int(reading.windows[row]),
+            gauge=self.id,
+        )
+
+    def _read(self, exchanges: Iterable[Any], progress: bool, deduplicate: bool) -> _Reading:
+        if isinstance(exchanges, (str, bytes, Exchange, Mapping)):
+            raise ExchangeError("exchanges must be a list; for a single one pass [exchange]")
+        items = list(exchanges)
+        reading = _Reading.of_nothing(len(items), self._runtime.outputs)
+        with _progress_bar(len(items), progress) as advance:
+            for chunk in self._chunks(items, reading):
+                self._score(chunk, reading, deduplicate, advance)
+        reading.close()
+        return reading
+
+    def _chunks(self, items: list[Any], reading: _Reading) -> Iterator[_Chunk]:
+        """Tokenise so many rows at a time, noting those that have nothing to score."""
+        chunk, tokens = _Chunk(), 0
+        for row, item in enumerate(items):
+            windows = self._windows(row, item, reading)
+            if not windows:
+                chunk.done += 1
+                continue
+            reading.windows[row] = len(windows)
+            chunk.windows += [(row, np.asarray(ids, np.int32)) for ids in windows]
+            tokens += sum(map(len, windows))
+            if tokens >= _CHUNK_TOKENS:
+                yield chunk
+                chunk, tokens = _Chunk(), 0
+        yield chunk
+
+    def _windows(self, row: int, item: Any, reading: _Reading) -> list[list[int]]:
+        try:
+            exchange = Exchange.of(item)
+        except ExchangeError as error:
+            reading.errors[row] = str(error)
+            return []
+        if exchange.blank:
+            reading.blank[row] = True
+            return []
+        return self._windower.windows(exchange)
+
+    def _score(
+        self,
+        chunk: _Chunk,
+        reading: _Reading,
+        deduplicate: bool,
+        advance: Callable[[int], object],
+    ) -> None:
+        """Score the windows of a chunk in batches of like length."""
+        sequences: list[NDArray[np.int32]] = []
+        owners: list[list[int]] = []
+        seen: dict[bytes, int] = {}
+        for row, ids in chunk.windows:
+            new = len(sequences)
+            place = seen.setdefault(ids.tobytes(), new) if deduplicate else new
+            if place == new:
+                sequences.append(ids)
+                owners.append([])
+            owners[place].append(row)
+        advance(chunk.done)
+        left = Counter(row for row, _ in chunk.windows)
+        for places, scores in self._run(sequences):
+            done = 0
+            for place, score in zip(places, scores, strict=True):
+                for row in owners[place]:
+                    np.maximum(reading.raw[row], score, out=reading.raw[row])
+                    left[row] -= 1
+                    done += left[row] == 0
+            advance(done)
+
+    def _run(self, sequences: list[NDArray[np.int32]]) -> Iterator[tuple[list[int], Scores]]:
+        """Score sequences in batches of like length; yields places and their raw scores."""
+        for places in batches([len(ids) for ids in sequences]):
+            yield places, self._runtime.raw_scores(*pad([sequences[place] for place in places]))
+
+
+_NO_SCORE = "the gauge gave no finite score"
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """Rows that are tokenised, sorted and scored together."""
+
+    windows: list[tuple[int, NDArray[np.int32]]] = field(default_factory=list)
+    """row and token ids"""
+    done: int = 0
+    """rows that have nothing to score"""
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What was found out about each row."""
+
+    raw: Floats
+    """`[n, outputs]`, the maximum over windows"""
+    windows: NDArray[np.int64]
+    blank: NDArray[np.bool_]
+    errors: list[str | None]
+
+    @classmethod
+    def of_nothing(cls, n: int, outputs: int) -> _Reading:
+        return cls(
+            np.full((n, outputs), -np.inf), np.zeros(n, np.int64), np.zeros(n, bool), [None] * n
+        )
+
+    def close(self) -> None:
+        """Turn rows without a finite score into NaN, with an error unless they are blank."""
+        broken = ~np.isfinite(self.raw).all(axis=1)
+        self.raw[broken] = np.nan
+        for row in np.flatnonzero(broken & ~self.blank):
+            self.errors[row] = self.errors[row] or _NO_SCORE
+
+
+@contextmanager
+def _progress_bar(total: int, wanted: bool) -> Iterator[Callable[[int], object]]:
+    if not wanted:
+        yield lambda count: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit="text", desc="scoring", smoothing=0) as bar:
+        yield bar.update
