@@ -66,23 +66,17 @@ def read_rows(
         raise DataError(f"there is no part {part!r}; use exchange, prompt or response")
     if label is not None and not 0 <= label <= 1:
         raise DataError(f"label {label!r} is not between 0 (safe) and 1 (unsafe)")
-    name, source_name, numbered = _records(path)
-    good = [record for _, record in numbered if isinstance(record, dict)]
-    if not good:
-        error = next((str(record) for _, record in numbered), None)
-        why = f"none of its {len(numbered)} rows can be read; the first: {error}"
-        raise DataError(f"{path} holds no rows" if error is None else f"{path}: {why}")
+    opened = open_data(path, schema=schema, columns=columns)
+    layout = opened.schema
     try:
-        layout, found = _layout(good, schema, columns), _columns(good)
         mapping = _label_map(layout, labels)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
 
-    table = Table([], [], layout.name, source or source_name, unused=layout.unused(found))
+    table = Table([], [], layout.name, source or opened.source, unused=opened.unused)
     unknown: set[str] = set()
     seen: set[object] = set()
-    for number, record in numbered:
-        row_id = f"{name}:{number}"
+    for row_id, record in opened.records:
         try:
             if isinstance(record, DataError):
                 raise record
@@ -111,21 +105,52 @@ def read_rows(
     return table
 
 
-def _records(path: str | Path) -> tuple[str, str, list[Numbered]]:
-    """Name for row ids, name of the source, and the records."""
+@dataclass(frozen=True, slots=True)
+class OpenedData:
+    """The records of a file as they are upstream, and the schema that reads them."""
+
+    records: list[tuple[str, Record | DataError]]
+    """row id and record, in order; an error where a record cannot be read"""
+    schema: Schema
+    source: str
+    """name of the file's folder, or of the Hub data set"""
+    unused: list[str]
+    """columns that the schema does not know"""
+
+
+def open_data(
+    path: str | Path, *, schema: str | None = None, columns: Columns | None = None
+) -> OpenedData:
+    """Read a file's records and find their schema, without reading them as rows.
+
+    Raises:
+        DataError: as for `read_rows`, labels aside.
+    """
     if str(path).startswith(HUB):
-        hub_id, split, records = hub_records(str(path))
-        return f"{hub_id}:{split}", hub_id.rsplit("/", 1)[-1], list(enumerate(records, 1))
-    path = Path(path)
-    return path.name, path.resolve().parent.name, list(iter_records(path))
+        hub_id, split, fetched = hub_records(str(path))
+        name, source = f"{hub_id}:{split}", hub_id.rsplit("/", 1)[-1]
+        numbered: Iterable[Numbered] = enumerate(fetched, 1)
+    else:
+        path = Path(path)
+        name, source = path.name, path.resolve().parent.name
+        numbered = iter_records(path)
+    records = [(f"{name}:{number}", record) for number, record in numbered]
+    good = [record for _, record in records if isinstance(record, dict)]
+    if not records:
+        raise DataError(f"{path} holds no rows")
+    if not good:
+        raise DataError(
+            f"{path}: none of its {len(records)} rows can be read; the first: {records[0][1]}"
+        )
+    found = frozenset[str]().union(*good)
+    try:
+        layout = _layout(found, schema, columns)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    return OpenedData(records, layout, source, layout.unused(found))
 
 
-def _columns(records: Iterable[Record]) -> frozenset[str]:
-    return frozenset().union(*records)
-
-
-def _layout(records: list[Record], schema: str | None, columns: Columns | None) -> Schema:
-    found = _columns(records)
+def _layout(found: frozenset[str], schema: str | None, columns: Columns | None) -> Schema:
     if columns is not None:
         if schema is not None:
             raise DataError("name either a schema or columns, not both")
