@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, needs_extra
@@ -21,18 +26,59 @@ def hub_records(address: str) -> tuple[str, str, list[dict[str, Any]]]:
     """
     hub_id, _, split = address.removeprefix(HUB).partition(":")
     split = split or "train"
-    if hub_id.count("/") > 1 or not hub_id:
-        raise DataError(
-            f"{address!r} is no Hub address; write hub:OWNER/NAME or hub:OWNER/NAME:SPLIT"
-        )
+    return hub_id, split, list(_load(hub_id, split=split))
+
+
+def fetch(hub_id: str, folder: Path, splits: Sequence[str] = (), **options: Any) -> dict[Path, int]:
+    """Write splits of a data set to `folder/SPLIT.jsonl`; without names, all of them.
+
+    Args:
+        hub_id: OWNER/NAME.
+        folder: where the files go; it is made.
+        splits: names of the splits.
+        options: `name` (configuration), `data_dir` and `revision` of `datasets.load_dataset`.
+
+    Returns:
+        The rows of each file written.
+
+    Raises:
+        DataError: the data set cannot be reached, has no such split, or a file exists.
+    """
+    if splits:
+        parts = {split: _load(hub_id, split=split, **options) for split in splits}
+    else:
+        parts = dict(_load(hub_id, **options))
+    written = {}
+    for split, records in parts.items():
+        file = folder / f"{split}.jsonl"
+        if file.exists():
+            raise DataError(f"{file} exists; name another folder, or remove it first")
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f".{file.name}.part")
+        with temporary.open("w", encoding="utf-8") as lines:
+            for record in records:
+                lines.write(json.dumps(record, default=str) + "\n")
+        os.replace(temporary, file)
+        written[file] = len(records)
+    return written
+
+
+def _load(hub_id: str, **options: Any) -> Any:
+    owner, _, name = hub_id.partition("/")
+    if not owner or not name or "/" in name:
+        raise DataError(f"{hub_id!r} is no Hub id; write OWNER/NAME")
     try:
         import datasets
     except ImportError as error:
         raise needs_extra("train", "reading from the Hub") from error
+    # Its retries and warnings would bury the one line that says what is wrong.
+    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
+    datasets.utils.logging.set_verbosity(logging.CRITICAL)
     try:
-        return hub_id, split, list(datasets.load_dataset(hub_id, split=split))
-    except Exception as error:  # the library raises dozens of types, most for want of a network
+        return datasets.load_dataset(hub_id, **options)
+    except Exception as error:  # dozens of types, most for want of a network or of the name
+        what = " ".join([hub_id, *(f"{key} {value}" for key, value in options.items() if value)])
         raise DataError(
-            f"Hub data set {hub_id}, split {split}, could not be fetched ({type(error).__name__}): "
-            "check the name and the network, or give a local file"
+            f"{what} could not be fetched from the Hub ({type(error).__name__}): "
+            "check the name and the network, or use a local file"
         ) from error
