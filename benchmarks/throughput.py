@@ -29,7 +29,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification, pipeline
 
 import harmgauge
-import harmgauge.integrations.transformers  # noqa: F401  registers the class with AutoModel
+import harmgauge.integrations.transformers  # registers the class with AutoModel
 from harmgauge.data.read import read_rows
 from harmgauge.gauges import find
 from harmgauge.runtime import load_runtime

@@ -164,6 +164,8 @@ def test_gauges_of_one_name_stand_side_by_side(toy, tmp_path, monkeypatch):
 def test_command_explains_bad_label_maps_and_missing_files(toy, tmp_path):
     result = run(toy, "--labels", "hate=1")
     assert "JSON object" in str(result.exception)
+    nowhere = run(toy, "--json", tmp_path / "none" / "out.json")
+    assert "make it first" in str(nowhere.exception)
     missing = run(tmp_path / "none.jsonl")
     assert "none.jsonl" in str(missing.exception)
 
@@ -176,3 +178,19 @@ def test_one_gauge_for_labels_given_by_hand(toy, tmp_path):
     assert "no AUROC: all safe" in result.output
     assert read_rows(path).rows[0].items[0].unsafe is None
     assert "state a label with --label" in run(path, "--draws", 0).output
+
+
+def test_command_measures_a_bundle(tiny_bundle, tmp_path):
+    path = tmp_path / "texts.csv"
+    path.write_text("text,flag\none,yes\ntwo,no\nthree,no\n")
+    out = tmp_path / "out.json"
+    columns = ["--prompt-column", "text", "--label-column", "flag"]
+    labels = ["--labels", '{"yes": 1, "no": 0}']
+    result = run(path, "--gauge", tiny_bundle, *columns, *labels, "--json", out, "--draws", 20)
+    assert result.exit_code == 0, result.output
+    report = json.loads(out.read_text())
+    assert report["gauges"]["tiny"]["licence"] == "CC0-1.0"
+    assert report["gauges"]["tiny"]["id"].startswith("tiny@")
+    figure = report["measurements"][0]["gauges"]["tiny"]["figures"]["auroc"]
+    assert figure["n"] == 3
+    assert figure["value"] in (0.0, 0.5, 1.0)

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import DataError, HarmgaugeError, needs_extra
+from ..errors import HarmgaugeError, needs_extra
+from .reading import label_options, schema_options
 
 if TYPE_CHECKING:
     from ..data.row import Row
     from ..gauge import Gauge
-
-HUB = "hub:"
 
 
 @click.command()
@@ -39,20 +38,8 @@ HUB = "hub:"
 )
 @click.option("--data-root", metavar="FOLDER", help="Where a recipe given to --train has its data.")
 @click.option("--threshold", default=0.0, show_default=True, help="Cost from which on to flag.")
-@click.option("--schema", help="Schema of the FILEs, where their columns do not tell.")
-@click.option(
-    "--labels",
-    metavar="JSON",
-    help="What the values of the label column mean: 1 unsafe, 0 safe, null leave out.",
-)
-@click.option("--label", type=click.FloatRange(0, 1), help="Label of rows that have none.")
-@click.option(
-    "--part",
-    type=click.Choice(["exchange", "prompt", "response"]),
-    default="exchange",
-    show_default=True,
-    help="Judge the whole exchange, each prompt once, or responses without their prompts.",
-)
+@schema_options
+@label_options
 @click.option(
     "--json", "output", type=click.Path(dir_okay=False, path_type=Path), help="Write all figures."
 )
@@ -71,10 +58,8 @@ def evaluate(
     training: tuple[str, ...],
     data_root: str | None,
     threshold: float,
-    schema: str | None,
-    labels: str | None,
-    label: float | None,
-    part: Any,
+    layout: dict[str, Any],
+    meaning: dict[str, Any],
     output: Path | None,
     draws: int,
     seed: int,
@@ -92,8 +77,9 @@ def evaluate(
     from ..evaluation.report import block, summary, to_json
 
     # All that can fail fast does so before the first text is scored.
-    read = {"schema": schema, "labels": _label_map(labels), "label": label, "part": part}
-    tables = {file: read_rows(file, **read) for file in dict.fromkeys(files)}
+    if output and not output.absolute().parent.is_dir():
+        raise HarmgaugeError(f"cannot write {output}: its folder does not exist; make it first")
+    tables = {file: read_rows(file, **layout, **meaning) for file in dict.fromkeys(files)}
     training_rows = [row for file in training for row in _training_rows(file, data_root)]
     gauges = _load(names, threads)
     bag_of_words = BagOfWords.train(training_rows) if training else None
@@ -120,18 +106,6 @@ def evaluate(
         facts = {name: _facts(gauge) for name, gauge in gauges.items()}
         floor = [{"data": _name(file), "sha256": _sha256(file)} for file in training]
         _write(output, to_json(measurements, facts, command, floor))
-
-
-def _label_map(labels: str | None) -> dict[str, float | None] | None:
-    if labels is None:
-        return None
-    try:
-        value = json.loads(labels)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise DataError('--labels must be a JSON object such as {"hate": 1, "none": 0}')
-    return value
 
 
 def _training_rows(file: str, data_root: str | None) -> list[Row]:
@@ -171,11 +145,14 @@ def _facts(gauge: Gauge) -> dict[str, Any]:
 
 def _name(file: str) -> str:
     """Folder and file, since many sets are called test.jsonl; a Hub id stays as it is."""
+    from ..data.hub import HUB
+
     return file if file.startswith(HUB) else "/".join(Path(file).absolute().parts[-2:])
 
 
 def _sha256(file: str) -> str | None:
     from ..bundle import sha256
+    from ..data.hub import HUB
 
     return None if file.startswith(HUB) else sha256(Path(file))
 
