@@ -12,84 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from harmgauge.bundle import Manifest, write_bundle
-from harmgauge.calibration import Calibration, Threshold
 from harmgauge.gauge import Gauge, load
-from harmgauge.windows import Layout
-
-WORDS = (  # noqa: SIM905
-    "user assistant hello thank you how do i bake bread grow a tree in the garden water sun "
-    "cat dog sits runs on mat please tell me about weather today nice rain snow"
-).split()
-MAX_TOKENS = 32
-
-
-def make_tokenizer():
-    """A WordPiece tokenizer of a few words and all ASCII letters, in BERT's manner."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
-
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    letters = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
-    pieces = [*letters, *(f"##{letter}" for letter in letters)]
-    vocabulary = {token: i for i, token in enumerate(dict.fromkeys([*special, *pieces, *WORDS]))}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special])
-    return tokenizer
-
-
-def make_encoder(outputs=("cost",)):
-    """A two-layer BERT with a head that gives costs of either sign."""
-    import torch
-    from transformers import BertConfig, BertModel
-
-    from harmgauge.training.model import CostModel, ModelSpec
-
-    torch.manual_seed(0)
-    tokenizer = make_tokenizer()
-    config = BertConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=MAX_TOKENS,
-        initializer_range=0.2,
-    )
-    start, end = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
-    spec = ModelSpec("mean", Layout((start,), (end,), (end,), MAX_TOKENS), outputs, base="tiny")
-    model = CostModel(BertModel(config, add_pooling_layer=False), spec)
-    torch.nn.init.normal_(model.head.weight, std=0.5)
-    return model.eval(), tokenizer
-
-
-def make_decoder():
-    """A two-layer llama whose pad token is its end token."""
-    import torch
-    from transformers import LlamaConfig, LlamaModel
-
-    from harmgauge.training.model import CostModel, ModelSpec
-
-    torch.manual_seed(0)
-    tokenizer = make_tokenizer()
-    end = tokenizer.token_to_id("[SEP]")
-    config = LlamaConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=MAX_TOKENS,
-        initializer_range=0.2,
-        pad_token_id=end,
-        eos_token_id=end,
-    )
-    spec = ModelSpec("last", Layout((), (end,), (end,), MAX_TOKENS), base="tiny-decoder")
-    model = CostModel(LlamaModel(config), spec)
-    torch.nn.init.normal_(model.head.weight, std=0.5)
-    return model.eval(), tokenizer
+from tiny import MAX_TOKENS, make_bundle, make_decoder, make_encoder
 
 
 def export_fp32(model, path: Path) -> None:
@@ -109,25 +33,6 @@ def export_fp32(model, path: Path) -> None:
         output_names=["scores"],
         dynamic_shapes=({0: batch, 1: length}, {0: batch, 1: length}),
     )
-
-
-def make_bundle(folder: Path, name: str, model, runtime: str, files: dict[str, Path]) -> Path:
-    spec = model.spec
-    manifest = Manifest(
-        name=name,
-        base={"name": spec.base, "sha256": None},
-        layout=spec.layout,
-        pooling=spec.pooling,
-        runtime=runtime,
-        calibration=Calibration(bias=0.1, temperature=0.5, prior=0.25, data="made up", n=100),
-        licence="CC0-1.0",
-        data=({"source": "made up", "licence": "CC0-1.0", "rows": 100},),
-        outputs=spec.outputs,
-        thresholds=(Threshold("fpr1", 0.75, 0.01, 0.95, "made up", 300),),
-        metrics=({"data": "made up", "n": 100, "auroc": 0.5},),
-    )
-    write_bundle(folder, manifest, files)
-    return folder
 
 
 @pytest.fixture(scope="session")

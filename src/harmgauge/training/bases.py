@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
+
+from ..bundle import sha256
 
 
 def cache_folder() -> Path:
@@ -24,7 +25,4 @@ def resolve_base(base: str) -> str:
 def weights_sha256(base: str) -> str | None:
     """Hash of a base folder's weights; None for a Hub id or sharded weights."""
     path = Path(base) / "model.safetensors"
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256(path) if path.is_file() else None

@@ -29,11 +29,10 @@ from .losses import Targets, cost_terms
 from .model import CostModel
 from .recipe import Optim, Recipe
 
-
 MIN_PER_CLASS = 10
 
 
-class TrainingStopped(HarmgaugeError):
+class TrainingError(HarmgaugeError):
     """Training cannot go on; the last good checkpoint is kept."""
 
 
@@ -112,7 +111,7 @@ def train(
 
     Raises:
         RecipeError: no validation source holds both classes, so that nothing could be chosen.
-        TrainingStopped: the loss is not finite.
+        TrainingError: the loss is not finite.
     """
     set_seed(recipe.seed)
     accelerator = Accelerator(mixed_precision=_precision())
@@ -230,11 +229,11 @@ def validation_metrics(examples: Sequence[Example], costs: Sequence[np.ndarray])
         positive = labels[known] >= 0.5
         if min(positive.sum(), (~positive).sum()) >= MIN_PER_CLASS:
             aurocs[source] = auroc(positive, values[known])
-        pairs = [i for i in indices if examples[i].safer is not None]
+        pairs = [(costs[i], s) for i in indices if (s := examples[i].safer) is not None]
         if pairs:
-            safer = np.array([costs[i][examples[i].safer] for i in pairs])
-            other = np.array([costs[i][1 - examples[i].safer] for i in pairs])
-            rankings[source] = ranking_accuracy(safer, other)
+            rankings[source] = ranking_accuracy(
+                [cost[safer] for cost, safer in pairs], [cost[1 - safer] for cost, safer in pairs]
+            )
     mean = float(np.mean(list(aurocs.values()))) if aurocs else math.nan
     return {"auroc_mean": mean, "auroc": aurocs, "ranking": rankings}
 
@@ -270,7 +269,7 @@ def _step(
                 totals[name] += value.item()
                 loss = loss + weights[name] * value
         if not torch.isfinite(loss):
-            raise TrainingStopped(
+            raise TrainingError(
                 f"the loss is not finite at step {step + 1}, rows {chosen[0].id} to "
                 f"{chosen[-1].id}; lower optim.learning_rate and resume from the last checkpoint"
             )
@@ -334,7 +333,13 @@ def _evaluate_and_keep(
     progress: Progress,
     log: Any,
 ) -> None:
-    metrics = validation_metrics(examples, score_examples(model, examples))
+    costs = score_examples(model, examples)
+    if not all(np.isfinite(cost).all() for cost in costs):
+        raise TrainingError(
+            f"costs of validation rows are not finite after step {progress.step}; lower "
+            "optim.learning_rate and start again"
+        )
+    metrics = validation_metrics(examples, costs)
     score = metrics["auroc_mean"]
     if math.isnan(score):
         raise RecipeError(

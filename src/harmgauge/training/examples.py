@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -94,7 +94,7 @@ def tokenise(loaded: Iterable[LoadedSource], windower: Windower) -> list[Example
     """Rows to examples. A text that needs several windows is trained on by its first."""
     examples = []
     for each in loaded:
-        weigh = _class_weights(each) if each.source.balance else lambda row: each.source.weight
+        weigh = _weights(each)
         for row in each.rows:
             windows = [windower.windows(item.exchange) for item in row.items]
             each.report.truncated += any(len(w) > 1 for w in windows)
@@ -114,19 +114,23 @@ def tokenise(loaded: Iterable[LoadedSource], windower: Windower) -> list[Example
     return examples
 
 
-def _class_weights(loaded: LoadedSource) -> Callable[[Row], float]:
-    """Weights under which safe and unsafe singles of a source count alike, their mean kept."""
-    unsafe = sum((row.items[0].unsafe or 0) >= 0.5 for row in loaded.rows if not row.is_pair)
+def _weights(loaded: LoadedSource) -> Callable[[Row], float]:
+    """Weight of a row in the loss; with `balance`, safe and unsafe singles count alike."""
+    weight = loaded.source.weight
+    unsafe = sum(_is_unsafe(row) for row in loaded.rows if not row.is_pair)
     safe = sum(not row.is_pair for row in loaded.rows) - unsafe
-    mean = loaded.source.weight
-    if not safe or not unsafe:
-        return lambda row: mean
-    factor = {True: (safe + unsafe) / (2 * unsafe), False: (safe + unsafe) / (2 * safe)}
+    if not loaded.source.balance or not safe or not unsafe:
+        return lambda row: weight
+    half = (safe + unsafe) / 2  # the mean weight stays what the recipe says
 
-    def weigh(row: Row) -> float:
-        return mean if row.is_pair else mean * factor[(row.items[0].unsafe or 0) >= 0.5]
+    def balanced(row: Row) -> float:
+        return weight if row.is_pair else weight * half / (unsafe if _is_unsafe(row) else safe)
 
-    return weigh
+    return balanced
+
+
+def _is_unsafe(row: Row) -> bool:
+    return (row.items[0].unsafe or 0) >= 0.5
 
 
 def _load(source: Source, data: Data, seed: int, folder: Path) -> LoadedSource:
@@ -187,8 +191,8 @@ def _recast(item: Item, role: str) -> Item:
 
 
 def _clean(rows: Sequence[Row], report: SourceReport) -> list[Row]:
-    kept: dict[object, Row] = {}
-    labels: dict[object, list[float]] = {}
+    kept: dict[Hashable, Row] = {}
+    labels: dict[Hashable, list[float]] = {}
     for row in rows:
         if any(item.exchange.blank for item in row.items):
             report.bad += 1
@@ -201,9 +205,9 @@ def _clean(rows: Sequence[Row], report: SourceReport) -> list[Row]:
             elif row.safer is None and first.unsafe is None and second.unsafe is None:
                 report.unlabelled += 1
             else:
-                key = frozenset((first.exchange.turns, second.exchange.turns))
-                report.duplicate += key in kept
-                kept.setdefault(key, row)
+                pair = frozenset((first.exchange.turns, second.exchange.turns))
+                report.duplicate += pair in kept
+                kept.setdefault(pair, row)
         elif row.items[0].unsafe is None:
             report.unlabelled += 1
         else:
@@ -211,11 +215,11 @@ def _clean(rows: Sequence[Row], report: SourceReport) -> list[Row]:
             report.duplicate += turns in kept
             kept.setdefault(turns, row)
             labels.setdefault(turns, []).append(row.items[0].unsafe)
-    for turns, values in labels.items():
+    for key, values in labels.items():
         if len(set(values)) > 1:
             report.contradictory += 1
-            item = replace(kept[turns].items[0], unsafe=sum(values) / len(values))
-            kept[turns] = replace(kept[turns], items=(item,))
+            item = replace(kept[key].items[0], unsafe=sum(values) / len(values))
+            kept[key] = replace(kept[key], items=(item,))
     return list(kept.values())
 
 

@@ -52,7 +52,7 @@ class ModelSpec:
         return cls(layout=Layout(**layout), **values)
 
 
-class CostModel(nn.Module):
+class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see pyproject
     """Backbone, pooling, head. `forward` gives raw, uncalibrated scores.
 
     The head has a bias, so that the border at 0 need not pass through the zero vector, and stays
@@ -112,7 +112,12 @@ class CostModel(nn.Module):
         spec = ModelSpec.from_json((folder / "harmgauge.json").read_text(encoding="utf-8"))
         model = cls(_load_backbone(str(folder)), spec)
         # strict: a head that is missing or misshapen must never be replaced by a random one.
-        model.head.load_state_dict(load_file(folder / "head.safetensors"), strict=True)
+        try:
+            model.head.load_state_dict(load_file(folder / "head.safetensors"), strict=True)
+        except RuntimeError as error:
+            raise BundleError(
+                f"{folder}: head.safetensors does not fit this backbone; save the model again"
+            ) from error
         return model.eval(), Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
@@ -213,21 +218,33 @@ def _load_config(base: str) -> Any:
 
 def _load_backbone(base: str, config: Any = None) -> nn.Module:
     config = config or _load_config(base)
-    kwargs: dict[str, Any] = {"config": config, "dtype": torch.float32}
-    if config.model_type in _POOLER_TYPES:  # a pooler we would neither use nor train
-        kwargs["add_pooling_layer"] = False
-    if config.model_type == "mpnet":  # has no SDPA path in transformers 5
-        kwargs["attn_implementation"] = "eager"
     # Masked-LM heads in a checkpoint are not ours; the warning about them would only alarm.
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        backbone: nn.Module = AutoModel.from_pretrained(base, **kwargs)
+        backbone: nn.Module = AutoModel.from_pretrained(
+            base, config=config, **_backbone_options(config)
+        )
     finally:
         transformers_logging.set_verbosity(verbosity)
         transformers_logging.enable_progress_bar()
     return backbone
+
+
+def new_backbone(config: Any) -> nn.Module:
+    """The architecture of a backbone's config, with weights yet to be loaded."""
+    backbone: nn.Module = AutoModel.from_config(config, **_backbone_options(config))
+    return backbone
+
+
+def _backbone_options(config: Any) -> dict[str, Any]:
+    options: dict[str, Any] = {"dtype": torch.float32}
+    if config.model_type in _POOLER_TYPES:  # a pooler we would neither use nor train
+        options["add_pooling_layer"] = False
+    if config.model_type == "mpnet":  # has no SDPA path in transformers 5
+        options["attn_implementation"] = "eager"
+    return options
 
 
 _POOLER_TYPES = frozenset({"bert", "camembert", "mpnet", "roberta", "xlm-roberta"})

@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import click
@@ -19,7 +19,7 @@ from ..errors import RecipeError
 from ..windows import Windower
 from .bases import resolve_base, weights_sha256
 from .cost import Schedule, make_schedule, train
-from .examples import Example, LoadedSource, drop_leaks, load_sources, tokenise
+from .examples import Example, LoadedSource, SourceReport, drop_leaks, load_sources, tokenise
 from .finish import make_bundle
 from .freezing import choose_trainable, merged_backbone
 from .model import CostModel, new_cost_model
@@ -41,10 +41,7 @@ class Job:
 
     def describe(self) -> str:
         """A table of what became of the rows of each source."""
-        columns = (
-            "source read bad unlabelled duplicate contradictory identical_responses leaked "
-            "capped truncated used unsafe"
-        ).split()
+        columns = [entry.name for entry in fields(SourceReport) if entry.name != "licence"]
         lines = []
         for title, loaded in (("train", self.train_sources), ("valid", self.valid_sources)):
             rows = [[str(asdict(each.report)[c]) for c in columns] for each in loaded]

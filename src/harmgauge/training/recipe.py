@@ -6,6 +6,7 @@ can be overridden on the command line as `optim.learning_rate=1e-4`.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
@@ -194,10 +195,8 @@ def _override(values: Any, override: str) -> None:
         value = yaml.safe_load(text)
         # YAML 1.1 reads 1e-4 as a string; people write it on command lines all the time.
         if isinstance(value, str):
-            try:
+            with contextlib.suppress(ValueError):
                 value = float(value)
-            except ValueError:
-                pass
         if isinstance(target, list):
             target[int(last)] = value
         else:

@@ -1,0 +1,247 @@
+"""Training on the tiny task: it learns, resumes exactly, and survives a reload in a new process."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from harmgauge.errors import HarmgaugeError, RecipeError
+from harmgauge.training.cost import (
+    Progress,
+    collate,
+    make_schedule,
+    score_examples,
+    train,
+    validation_metrics,
+)
+from harmgauge.training.freezing import merged_backbone
+from harmgauge.training.model import CostModel
+from harmgauge.training.pipeline import prepare
+
+LORA = {"max_tokens": 32, "lora": {"rank": 2, "alpha": 4}}
+
+
+def fit(recipe, run, **options):
+    job = prepare(recipe, run)
+    run.mkdir(exist_ok=True)
+    progress = train(job.model, job.train, job.valid, recipe, run, quiet=True, **options)
+    return job, progress
+
+
+def weights(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+@pytest.mark.parametrize("kind", ["encoder", "decoder", "lora"])
+def test_a_trained_model_scores_the_same_in_a_new_process(
+    kind, tmp_path, make_recipe, encoder_base, decoder_base
+):
+    base = encoder_base if kind == "encoder" else decoder_base
+    changes = {"model": LORA} if kind == "lora" else {}
+    job, _ = fit(make_recipe(base, **changes), tmp_path / "run")
+    before = np.concatenate(score_examples(job.model, job.valid))
+    job.model.backbone = merged_backbone(job.model.backbone)
+    job.model.save(tmp_path / "model", job.tokenizer)
+
+    sequences = [ids for example in job.valid for ids in example.ids]
+    (tmp_path / "ids.json").write_text(json.dumps(sequences))
+    # Alone, and once padded on the left: position and pooling must follow the mask.
+    script = f"""
+import json, sys, torch
+from pathlib import Path
+from harmgauge.training.model import CostModel
+model, _ = CostModel.load(Path({str(tmp_path / "model")!r}))
+plain, left = [], []
+for ids in json.loads(Path({str(tmp_path / "ids.json")!r}).read_text()):
+    x = torch.tensor([ids])
+    pad = torch.full((1, 32 - len(ids)), 3)  # the id of eos
+    with torch.no_grad():
+        plain.append(model(x, torch.ones_like(x)).item())
+        padded = torch.cat([pad, x], 1)
+        left.append(model(padded, torch.cat([0 * pad, torch.ones_like(x)], 1)).item())
+print(json.dumps([plain, left]))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    plain, left = json.loads(result.stdout)
+    assert np.ptp(before) > 0.1
+    np.testing.assert_allclose(plain, before, atol=1e-5)
+    if kind != "encoder":  # an encoder's positions are absolute, and it is never padded left
+        np.testing.assert_allclose(left, before, atol=1e-5)
+
+
+def test_it_learns_the_task_from_singles_and_unlabelled_pairs(tmp_path, make_recipe, encoder_base):
+    recipe = make_recipe(
+        encoder_base, optim={"learning_rate": 3e-3, "batch_tokens": 256, "epochs": 4}
+    )
+    job, progress = fit(recipe, tmp_path / "run")
+    metrics = validation_metrics(job.valid, score_examples(job.model, job.valid))
+    assert metrics["auroc"]["singles"] > 0.95
+    assert metrics["ranking"]["pairs"] > 0.9
+    assert "pairs" not in metrics["auroc"]
+    assert progress.best_score == pytest.approx(metrics["auroc_mean"], abs=1e-6)
+
+
+@pytest.mark.parametrize("model", [{"max_tokens": 32}, LORA], ids=["full", "lora"])
+def test_a_resumed_run_ends_in_the_same_weights(tmp_path, make_recipe, encoder_base, model):
+    recipe = make_recipe(encoder_base, model={**model, "dropout": 0.1})
+    whole, _ = fit(recipe, tmp_path / "whole")
+
+    job = prepare(recipe, tmp_path)
+    run = tmp_path / "broken"
+    run.mkdir()
+    steps = len(job.schedule.steps)
+    assert steps > 14
+    with pytest.MonkeyPatch.context() as patch:
+        # Pull the plug between two checkpoints.
+        import harmgauge.training.cost as module
+
+        real, calls = module._step, []
+
+        def dying(*args, **kwargs):
+            calls.append(1)
+            if len(calls) == 11:
+                raise KeyboardInterrupt
+            return real(*args, **kwargs)
+
+        patch.setattr(module, "_step", dying)
+        with pytest.raises(KeyboardInterrupt):
+            train(job.model, job.train, job.valid, recipe, run, quiet=True)
+    resumed, _ = fit(recipe, run, resume=True)
+
+    expected, found = weights(whole.model), weights(resumed.model)
+    assert expected.keys() == found.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=0, atol=0, msg=name)
+
+    def log(folder):
+        lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+        return [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
+
+    assert log(run) == log(tmp_path / "whole")
+
+
+def test_every_adapter_and_the_head_get_gradients(tmp_path, make_recipe, decoder_base):
+    recipe = make_recipe(decoder_base, model=LORA)
+    job = prepare(recipe, tmp_path)
+    ids, mask = collate([ids for example in job.train[:8] for ids in example.ids])
+    job.model(ids, mask).sum().backward()
+    trained = {n: p.grad for n, p in job.model.named_parameters() if p.requires_grad}
+    assert {"head.weight", "head.bias"} <= trained.keys()
+    assert any("lora_B" in name for name in trained)
+    assert all(
+        grad is not None and grad.abs().sum() > 0
+        for name, grad in trained.items()
+        if "lora_A" not in name  # zero at the first step, since B starts at zero
+    )
+
+
+def test_frozen_layers_keep_their_weights(tmp_path, make_recipe, encoder_base):
+    recipe = make_recipe(
+        encoder_base,
+        model={"max_tokens": 32, "freeze_embeddings": True, "freeze_layers": 1},
+    )
+    before = weights(prepare(recipe, tmp_path).model)
+    job, _ = fit(recipe, tmp_path / "run")
+    after = weights(job.model)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert not any("embeddings" in name or "layer.0." in name for name in changed)
+    assert any("layer.1." in name for name in changed)
+    assert "head.weight" in changed
+
+
+def test_freezing_more_layers_than_there_are_is_refused(tmp_path, make_recipe, encoder_base):
+    recipe = make_recipe(encoder_base, model={"max_tokens": 32, "freeze_layers": 9})
+    with pytest.raises(RecipeError, match="only 2 layers"):
+        prepare(recipe, tmp_path)
+
+
+def test_more_tokens_than_positions_is_refused(tmp_path, make_recipe, encoder_base):
+    with pytest.raises(RecipeError, match="only 32 positions"):
+        prepare(make_recipe(encoder_base, model={"max_tokens": 64}), tmp_path)
+
+
+def test_a_base_that_does_not_exist_is_refused_offline(tmp_path, make_recipe, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(RecipeError, match="no-such-base"):
+        prepare(make_recipe(tmp_path / "no-such-base"), tmp_path)
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_the_rows(tmp_path, make_recipe, encoder_base):
+    recipe = make_recipe(encoder_base)
+    job = prepare(recipe, tmp_path)
+    job.train[0] = replace(job.train[0], weight=math.inf)
+    with pytest.raises(HarmgaugeError, match=r"not finite at step .* lower optim.learning_rate"):
+        train(job.model, job.train, job.valid, recipe, tmp_path, quiet=True)
+
+
+def test_costs_that_are_not_finite_stop_before_a_checkpoint_is_chosen(
+    tmp_path, make_recipe, encoder_base
+):
+    recipe = make_recipe(encoder_base)
+    job = prepare(recipe, tmp_path)
+    with torch.no_grad():
+        job.model.head.bias.fill_(math.nan)
+    with pytest.raises(HarmgaugeError, match="not finite after step 0"):
+        train(job.model, job.train, job.valid, recipe, tmp_path, quiet=True)
+    assert not (tmp_path / "best.safetensors").exists()
+
+
+def test_patience_stops_early(tmp_path, make_recipe, encoder_base):
+    recipe = make_recipe(
+        encoder_base,
+        optim={"learning_rate": 1e-9, "batch_tokens": 256, "epochs": 20},
+        evaluate={"every": 2, "patience": 2, "checkpoint_every": 100},
+    )
+    _, progress = fit(recipe, tmp_path / "run")
+    assert progress.finished
+    assert progress.step < 60
+
+
+def test_the_schedule_covers_each_epoch_once_and_norms_are_means_a_step(
+    tmp_path, make_recipe, encoder_base
+):
+    recipe = make_recipe(
+        encoder_base,
+        optim={"learning_rate": 1e-3, "batch_tokens": 256, "epochs": 2, "accumulate": 3},
+    )
+    job = prepare(recipe, tmp_path)
+    schedule = make_schedule(job.train, recipe.optim, recipe.seed)
+    seen = np.bincount([i for step in schedule.steps for batch in step for i in batch])
+    assert set(seen) == {2}
+    pairs = sum(example.safer is not None for example in job.train)
+    assert schedule.norms["rank"] == pytest.approx(2 * pairs / len(schedule.steps))
+
+
+def test_one_class_sources_take_no_part_in_the_choice(tmp_path, make_recipe, encoder_base):
+    recipe = make_recipe(encoder_base)
+    job = prepare(recipe, tmp_path)
+    safe_only = [example for example in job.valid if example.unsafe == (0.0,)]
+    run = tmp_path / "run"
+    run.mkdir()
+    with pytest.raises(RecipeError, match="no validation source"):
+        train(job.model, job.train, safe_only, recipe, run, quiet=True)
+
+
+def test_a_head_of_another_shape_is_refused(tmp_path, tiny_model):
+    import shutil
+
+    from safetensors.torch import save_file
+
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    save_file({"weight": torch.zeros(1, 7), "bias": torch.zeros(1)}, folder / "head.safetensors")
+    with pytest.raises(HarmgaugeError, match="head"):
+        CostModel.load(folder)
+
+
+def test_progress_starts_before_any_evaluation():
+    assert Progress().best_score == -math.inf

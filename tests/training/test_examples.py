@@ -1,0 +1,123 @@
+import math
+from pathlib import Path
+
+import pytest
+from tiny_task import write_rows
+
+from harmgauge.errors import DataError
+from harmgauge.training.examples import drop_leaks, load_sources, tokenise
+from harmgauge.training.recipe import Data, Source
+from harmgauge.windows import Layout, Windower
+from tiny import MAX_TOKENS, make_tokenizer
+
+
+def load(folder: Path, rows: list[dict], **options):
+    write_rows(folder / "made" / "rows.jsonl", rows)
+    source = Source(path="made/rows.jsonl", licence="CC0-1.0", **options)
+    data = Data(root=str(folder), train=[source], valid=[source])
+    return load_sources([source], data, 0, folder)[0]
+
+
+def qa(prompt, response, is_safe):
+    return {"prompt": prompt, "response": response, "is_safe": is_safe}
+
+
+def test_duplicates_merge_and_contradictions_average(tmp_path):
+    rows = [
+        qa("a", "cat", True),
+        qa("a", "cat", True),
+        qa("b", "dog", True),
+        qa("b", "dog", False),
+        qa("c", " ", True),
+    ]
+    loaded = load(tmp_path, rows)
+    assert [row.items[0].unsafe for row in loaded.rows] == [0.0, 0.5]
+    report = loaded.report
+    assert (report.read, report.duplicate, report.contradictory, report.bad) == (5, 2, 1, 1)
+    assert report.used == 2
+
+
+def pku(response_0, response_1, safe_0, safe_1, safer):
+    return {
+        "prompt": "p",
+        "response_0": response_0,
+        "response_1": response_1,
+        "is_response_0_safe": safe_0,
+        "is_response_1_safe": safe_1,
+        "safer_response_id": safer,
+    }
+
+
+def test_pairs_that_teach_nothing_or_lie_are_left_out_and_counted(tmp_path):
+    rows = [
+        pku("cat", "dog", True, False, 0),
+        pku("cat", "cat", True, True, 0),
+        pku("sun", "rain", True, False, 1),
+        pku("dog", "cat", False, True, 1),
+    ]
+    loaded = load(tmp_path, rows)
+    report = loaded.report
+    assert len(loaded.rows) == 1
+    assert report.identical_responses == 1
+    assert report.contradictory == 1
+    assert report.duplicate == 1  # the last row is the first in the other order
+
+
+def test_caps_draw_by_the_seed_and_keep_order(tmp_path):
+    rows = [qa(f"p {i}", "cat", True) for i in range(50)]
+    loaded = load(tmp_path, rows, cap=10)
+    numbers = [int(row.id.split(":")[1]) for row in loaded.rows]
+    assert len(numbers) == 10
+    assert numbers == sorted(numbers)
+    assert numbers != list(range(1, 11))
+    assert loaded.report.capped == 40
+
+
+def test_a_source_without_any_label_is_an_error_that_says_so(tmp_path):
+    with pytest.raises(DataError, match="state a label"):
+        load(tmp_path, [{"prompt": "hello"}, {"prompt": "thank you"}])
+
+
+def test_a_missing_file_names_the_folder(tmp_path):
+    source = Source(path="no/such.jsonl", licence="CC0-1.0")
+    data = Data(root=str(tmp_path), train=[source], valid=[source])
+    with pytest.raises(DataError, match=r"no/such\.jsonl"):
+        load_sources([source], data, 0, tmp_path)
+
+
+def test_training_rows_that_share_a_prompt_with_validation_are_dropped(tmp_path):
+    train = load(tmp_path, [qa("a", "cat", True), qa("b", "dog", False)])
+    valid = load(tmp_path, [qa("b", "rain", False)])
+    drop_leaks([train], [valid])
+    assert [row.group for row in train.rows] == ["a"]
+    assert train.report.leaked == 1
+
+
+def test_balance_gives_both_classes_the_same_mass(tmp_path):
+    rows = [qa(f"p {i}", "cat", i % 4 != 0) for i in range(40)]
+    loaded = load(tmp_path, rows, balance=True, weight=2.0)
+    examples = tokenise([loaded], Windower(make_tokenizer(), Layout((1,), (2,), (2,), 32)))
+    mass = {0.0: 0.0, 1.0: 0.0}
+    for example in examples:
+        mass[example.unsafe[0]] += example.weight
+    assert mass[0.0] == pytest.approx(mass[1.0])
+    assert sum(mass.values()) == pytest.approx(2.0 * len(examples))
+
+
+def test_recast_and_safer_only_shape_rows(tmp_path):
+    said = load(tmp_path, [qa("a", "cat", False)], recast="prompt").rows[0].items[0].exchange
+    assert (said.prompt, said.response) == ("cat", None)
+    safer = load(tmp_path, [pku("cat", "dog", False, True, 1)], safer_only=True).rows[0]
+    assert safer.items[0].exchange.response == "dog"
+    assert safer.safer is None
+
+
+def test_long_texts_train_on_their_first_window_and_are_counted(tmp_path):
+    loaded = load(tmp_path, [qa("a", "cat " * 100, True), qa("b", "dog", True)])
+    windower = Windower(make_tokenizer(), Layout((2,), (3,), (3,), MAX_TOKENS))
+    long, short = tokenise([loaded], windower)
+    assert len(long.ids[0]) == MAX_TOKENS
+    assert long.ids[0][-1] == 3
+    assert len(short.ids[0]) < MAX_TOKENS
+    assert loaded.report.truncated == 1
+    assert not math.isnan(long.unsafe[0])

@@ -1,0 +1,66 @@
+import math
+
+import pytest
+import torch
+
+from harmgauge.training.losses import Targets, cost_terms
+
+NAN = math.nan
+
+
+def targets(unsafe, pairs=(), weight=None):
+    return Targets(
+        unsafe=torch.tensor(unsafe),
+        weight=torch.tensor(weight or [1.0] * len(unsafe)),
+        safer=torch.tensor([safer for safer, _ in pairs], dtype=torch.long),
+        riskier=torch.tensor([riskier for _, riskier in pairs], dtype=torch.long),
+    )
+
+
+def log_sigmoid(x: float) -> float:
+    return -math.log1p(math.exp(-x))
+
+
+def test_a_labelled_pair_gives_all_terms_of_safe_rlhf():
+    cost = torch.tensor([-0.5, 1.5])
+    terms = cost_terms(cost, targets([0.0, 1.0], [(0, 1)]))
+    assert terms.rank.item() == pytest.approx(-log_sigmoid(1.5 - -0.5))
+    assert terms.sign.item() == pytest.approx(-log_sigmoid(0.5) - log_sigmoid(1.5))
+    assert terms.l2.item() == pytest.approx(0.25 + 2.25)
+
+
+def test_a_single_gives_no_rank_and_an_unlabelled_pair_no_sign():
+    single = cost_terms(torch.tensor([2.0]), targets([1.0]))
+    assert single.rank.item() == 0
+    assert single.sign.item() == pytest.approx(-log_sigmoid(2.0))
+    pair = cost_terms(torch.tensor([2.0, 1.0]), targets([NAN, NAN], [(1, 0)]))
+    assert pair.sign.item() == 0
+    assert pair.rank.item() == pytest.approx(-log_sigmoid(1.0))
+
+
+def test_at_cost_0_every_term_is_ln_2():
+    terms = cost_terms(torch.zeros(2), targets([0.0, 1.0], [(0, 1)]))
+    assert terms.rank.item() == pytest.approx(math.log(2))
+    assert terms.sign.item() == pytest.approx(2 * math.log(2))
+
+
+def test_far_costs_do_not_overflow_and_unknown_labels_leave_no_nan_in_gradients():
+    cost = torch.tensor([-200.0, 200.0, 3.0], requires_grad=True)
+    terms = cost_terms(cost, targets([1.0, 0.0, NAN], [(1, 0)]))
+    assert terms.rank.item() == pytest.approx(400)
+    assert terms.sign.item() == pytest.approx(400)
+    (terms.rank + terms.sign + terms.l2).backward()
+    assert torch.isfinite(cost.grad).all()
+
+
+def test_weights_and_soft_labels_are_expectations():
+    cost = torch.tensor([0.7])
+    soft = cost_terms(cost, targets([0.25], weight=[2.0])).sign.item()
+    expected = 2 * (0.25 * -log_sigmoid(0.7) + 0.75 * -log_sigmoid(-0.7))
+    assert soft == pytest.approx(expected, rel=1e-6)
+
+
+def test_label_smoothing_moves_labels_inward():
+    cost = torch.tensor([0.7])
+    smoothed = cost_terms(cost, targets([1.0]), label_smoothing=0.1).sign.item()
+    assert smoothed == pytest.approx(cost_terms(cost, targets([0.9])).sign.item(), rel=1e-6)

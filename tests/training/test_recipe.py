@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import pytest
+
+from harmgauge.errors import RecipeError
+from harmgauge.training.recipe import read_recipe
+
+MINIMAL = """
+name: tiny
+licence: CC0-1.0
+base: some-base
+data:
+  train: [{path: a.jsonl, licence: CC0-1.0}]
+  valid: [{path: b.jsonl, licence: CC0-1.0}]
+"""
+
+
+@pytest.fixture
+def recipe_file(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(MINIMAL)
+    return path
+
+
+def test_overrides_reach_every_level(recipe_file):
+    recipe = read_recipe(
+        recipe_file,
+        ["seed=3", "optim.learning_rate=1e-5", "data.train.0.cap=7", "model.lora.rank=4"],
+    )
+    assert recipe.seed == 3
+    assert recipe.optim.learning_rate == 1e-5
+    assert recipe.data.train[0].cap == 7
+    assert recipe.model.lora is not None
+    assert recipe.model.lora.rank == 4
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("optim.learning_rat=1", "did you mean learning_rate?"),
+        ("data.train.0.caps=1", "did you mean cap?"),
+        ("model.zzz=1", "known keys: max_tokens"),
+        ("optim.learning_rate=fast", "optim.learning_rate"),
+        ("optim.learning_rate=-1", "greater than 0"),
+        ("optim", "not of the form key=value"),
+        ("data.train.9.cap=1", "names no place"),
+    ],
+)
+def test_a_bad_key_or_value_is_named(recipe_file, override, said):
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(recipe_file, [override])
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["- a list", "a: [", ""])
+def test_a_file_that_is_no_recipe_is_named(tmp_path, text):
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=r"broken\.yaml"):
+        read_recipe(path)
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(RecipeError, match=r"nowhere\.yaml"):
+        read_recipe(Path("nowhere.yaml"))
+
+
+@pytest.mark.parametrize("path", sorted(Path("recipes").glob("*.yaml")), ids=lambda p: p.name)
+def test_every_recipe_of_the_project_is_valid(path):
+    assert read_recipe(path).name == path.stem
