@@ -1,0 +1,76 @@
+"""`harmgauge info`: a gauge's licence, data, calibration and measurements."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from typing import Any
+
+import click
+
+from ..bundle import Manifest, read_bundle
+from ..gauges import find
+
+
+@click.command()
+@click.argument("gauge", required=False, metavar="[NAME|FOLDER]")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
+def info(gauge: str | None, as_json: bool) -> None:
+    """Show a gauge's licence, data, calibration, thresholds and measurements.
+
+    The bundle's files are verified, and the model is not loaded.
+    """
+    manifest = read_bundle(find(gauge))
+    if as_json:
+        click.echo(json.dumps({"id": manifest.id, **asdict(manifest)}, indent=2))
+    else:
+        click.echo("\n".join(_lines(manifest)))
+
+
+def _lines(manifest: Manifest) -> list[str]:
+    calibration, layout = manifest.calibration, manifest.layout
+    rows = sum(source.get("rows") or 0 for source in manifest.data)
+    return [
+        manifest.id,
+        f"licence      {manifest.licence} (of the weights)",
+        f"data         {len(manifest.data)} sources, {rows} rows",
+        *_table(manifest.data),
+        f"base         {manifest.base.get('name')}, sha256 {manifest.base.get('sha256')}",
+        f"cost         {manifest.direction}: below 0 safe, above 0 unsafe, in log-odds",
+        f"reads        template {manifest.template}, windows of {layout.max_tokens} tokens that "
+        f"share {layout.overlap:.0%}, {manifest.pooling} pooling",
+        f"outputs      {', '.join(manifest.outputs)}",
+        f"runtime      {manifest.runtime}",
+        f"calibration  bias {calibration.bias:+.4g}, temperature {calibration.temperature:.4g}, "
+        f"prior {calibration.prior:.4g} ({calibration.data}, n = {calibration.n})",
+        f"thresholds   {len(manifest.thresholds) or 'none stored'}",
+        *_table([asdict(threshold) for threshold in manifest.thresholds]),
+        f"metrics      {len(manifest.metrics) or 'none stored'}",
+        *(
+            line
+            for _, group in groupby(manifest.metrics, key=lambda entry: list(entry))
+            for line in _table(list(group))
+        ),
+        f"written by   harmgauge {manifest.code_version}, format version {manifest.format_version}",
+    ]
+
+
+def _table(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Aligned columns, names first; the entries have the same keys."""
+    if not entries:
+        return []
+    cells = [list(entries[0]), *([_cell(value) for value in each.values()] for each in entries)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  "
+        + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
