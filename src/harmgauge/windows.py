@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .errors import RecipeError
 from .exchange import MARKERS, Exchange, Turn
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ class Windower:
     """Turns exchanges into lists of token ids of at most `layout.max_tokens`.
 
     The tokenizer is set so that special tokens spelled inside a text are read as plain text, and
-    so that the truncation and padding that some `tokenizer.json` files bake in are off.
+    so that the truncation and padding that some `tokenizer.json` files bake in are off. After
+    that nothing changes it, so any number of threads may share a windower.
+
+    Raises:
+        RecipeError: `layout.max_tokens` is too small to hold any text.
     """
 
     def __init__(self, tokenizer: Tokenizer, layout: Layout) -> None:
@@ -50,7 +55,14 @@ class Windower:
         tokenizer.encode_special_tokens = True
         self.layout = layout
         self._tokenizer = tokenizer
-        self._markers = {role: self._ids(marker) for role, marker in MARKERS.items()}
+        self.markers = {role: self._ids(marker) for role, marker in MARKERS.items()}
+        """ids that open a turn, by role"""
+        least = 1 + len(layout.start) + len(layout.end) + max(map(len, self.markers.values()))
+        if layout.max_tokens < least:
+            raise RecipeError(
+                f"max_tokens is {layout.max_tokens}, which leaves no room for text; "
+                f"this tokenizer needs at least {least}"
+            )
 
     def windows(self, exchange: Exchange) -> list[list[int]]:
         """All windows of an exchange, in reading order; at least one."""
@@ -58,7 +70,7 @@ class Windower:
         given: list[int] = []
         for turn in given_turns:
             given += [*self._turn(turn), *self.layout.separator]
-        marker = self._markers[on_trial[0]]
+        marker = self.markers[on_trial[0]]
         text = self._ids(on_trial[1])
 
         layout = self.layout
@@ -74,7 +86,7 @@ class Windower:
 
     def _turn(self, turn: Turn) -> list[int]:
         role, text = turn
-        return [*self._markers[role], *self._ids(text)]
+        return [*self.markers[role], *self._ids(text)]
 
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids

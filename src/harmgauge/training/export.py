@@ -7,7 +7,6 @@ either side) and gives raw `scores` (fp32, `[batch, outputs]`).
 from __future__ import annotations
 
 import copy
-import logging
 import os
 import tempfile
 import warnings
@@ -24,7 +23,7 @@ from tokenizers import Tokenizer
 
 from ..errors import BundleError, needs_extra
 from ..evaluation.metrics import auroc
-from ..runtime.weights import MODEL, create_session
+from ..runtime.weights import MODEL, create_session, quiet_logging
 from .model import CostModel
 from .quantise import name_parameters, store_int8
 
@@ -38,6 +37,7 @@ MAX_DIFFERENCE = 1e-4
 MAX_AUROC_LOSS = 0.005
 MAX_BYTES = 2_000_000_000
 """a protobuf file ends at 2 GiB"""
+_FUSED = "com.microsoft"  # domain of onnxruntime's fused operators
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,7 @@ def export_onnx(
 
     if sum(p.numel() * 4 for p in model.parameters()) > MAX_BYTES:
         raise BundleError(_use_torch("is over 2 GB in fp32, more than one ONNX file can hold"))
+    config = model.backbone.config
     model = _exportable(model)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export.") as name:
@@ -101,12 +102,12 @@ def export_onnx(
         not_named = name_parameters(graph, state)
         matrices = store_int8(graph) if storage == "int8" else 0
         onnx.save(graph, scratch / MODEL)
-        model.backbone.config.save_pretrained(scratch)
+        config.save_pretrained(scratch)
         tokenizer.save(str(scratch / "tokenizer.json"))
         for file in (MODEL, "config.json", "tokenizer.json"):
             os.replace(scratch / file, folder / file)
 
-    layers = int(model.backbone.config.get_text_config().num_hidden_layers)
+    layers = int(config.get_text_config().num_hidden_layers)
     fused = operators["Attention"] + operators["MultiHeadAttention"]
     return ExportReport(
         storage=storage,
@@ -205,6 +206,7 @@ def _trace(model: CostModel, path: Path) -> None:
 
 def _fuse(model: CostModel, path: Path) -> tuple[onnx.ModelProto, Counter[str]]:
     """Run onnxruntime's transformer optimiser; returns the graph and its operators' counts."""
+    from onnx import helper
     from onnxruntime.transformers.fusion_options import FusionOptions
     from onnxruntime.transformers.optimizer import optimize_model
 
@@ -212,9 +214,7 @@ def _fuse(model: CostModel, path: Path) -> tuple[onnx.ModelProto, Counter[str]]:
     options = FusionOptions("bert")
     # Else the mask becomes a count of tokens, which is only right for padding on the right.
     options.use_raw_attention_mask(True)
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
+    with quiet_logging():
         optimised = optimize_model(
             str(path),
             model_type="bert",
@@ -223,9 +223,11 @@ def _fuse(model: CostModel, path: Path) -> tuple[onnx.ModelProto, Counter[str]]:
             optimization_options=options,
             opt_level=0,
         )
-    finally:
-        logging.disable(level)
-    return optimised.model, Counter(node.op_type for node in optimised.model.graph.node)
+    optimised.topological_sort()
+    model = optimised.model
+    if not any(entry.domain == _FUSED for entry in model.opset_import):
+        model.opset_import.append(helper.make_opsetid(_FUSED, 1))
+    return model, Counter(node.op_type for node in model.graph.node)
 
 
 def _difference(model: CostModel, folder: Path) -> float:

@@ -136,5 +136,5 @@ def read_parameters(path: Path) -> dict[str, NDArray[np.float32]]:
     state = {}
     for name, (tensor, transposed, start, stop) in json.loads(texts[0]).items():
         part = stored[tensor][..., start:stop]
-        state[name] = np.ascontiguousarray(part.T if transposed else part)
+        state[name] = np.array(part.T if transposed else part, order="C")
     return state

@@ -1,0 +1,138 @@
+"""A bundle back to Hugging Face: as a cost model to train further, or as a folder for pipelines."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, processors
+from transformers import AutoConfig, PreTrainedTokenizerFast
+
+from ..bundle import Manifest, read_bundle
+from ..errors import BundleError
+from ..integrations.transformers import HarmgaugeConfig, HarmgaugeForSequenceClassification
+from ..runtime.weights import MODEL
+from ..windows import Layout, Windower
+from .model import CostModel, ModelSpec, Pooling, new_backbone
+from .quantise import read_parameters
+
+
+def read_cost_model(folder: Path) -> tuple[CostModel, Tokenizer, Manifest]:
+    """The cost model of a bundle, in evaluation mode, its raw scores uncalibrated.
+
+    Raises:
+        BundleError: the bundle is damaged, or its graph lacks parameters of the model.
+    """
+    manifest = read_bundle(folder)
+    if manifest.runtime == "torch":
+        return *CostModel.load(folder), manifest
+    if not (folder / "config.json").is_file():
+        raise BundleError(f"{folder} has no config.json of its backbone; export it again")
+    pooling: Pooling = "mean" if manifest.pooling == "mean" else "last"
+    spec = ModelSpec(
+        pooling,
+        manifest.layout,
+        manifest.outputs,
+        manifest.base["name"] or "",
+        manifest.base["sha256"],
+        manifest.template,
+    )
+    model = CostModel(new_backbone(AutoConfig.from_pretrained(folder)), spec)
+    parameters = {k: torch.from_numpy(v) for k, v in read_parameters(folder / MODEL).items()}
+    missing, _ = model.load_state_dict(parameters, strict=False)
+    if missing:
+        raise BundleError(
+            f"{folder / MODEL} lacks {len(missing)} parameters of the model, such as {missing[0]}; "
+            "train it with runtime: torch, whose bundle holds them all"
+        )
+    return model.eval(), Tokenizer.from_file(str(folder / "tokenizer.json")), manifest
+
+
+def export_transformers(bundle: Path, folder: Path) -> None:
+    """Write a bundle as a Hugging Face folder, whole or not at all.
+
+    Its logits are costs at the stored prior, its tokenizer lays out a prompt (`text`) and a
+    response (`text_pair`) as the gauge does. Long texts are not windowed: the tokenizer warns.
+
+    Raises:
+        BundleError: `bundle` cannot be read, or `folder` is not empty.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BundleError(f"{folder} is not empty; name another folder")
+    cost_model, tokenizer, manifest = read_cost_model(bundle)
+    backbone = cost_model.backbone.config
+    backbone._name_or_path = ""  # else this machine's folder would go into the file
+    config = HarmgaugeConfig(
+        backbone_config=backbone,
+        pooling=manifest.pooling,
+        max_tokens=manifest.layout.max_tokens,
+        id2label=dict(enumerate(manifest.outputs)),
+        label2id={name: index for index, name in enumerate(manifest.outputs)},
+        dtype="float32",
+    )
+    model = HarmgaugeForSequenceClassification(config)
+    calibration = manifest.calibration
+    with torch.no_grad():
+        head = cost_model.head
+        head.weight[0] /= calibration.temperature
+        head.bias[0] = head.bias[0] / calibration.temperature + calibration.bias
+    model.cost_model.load_state_dict(cost_model.state_dict())
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
+        new = Path(scratch) / "new"
+        model.save_pretrained(new)
+        _tokenizer(tokenizer, manifest.layout, backbone).save_pretrained(new)
+        (new / "README.md").write_text(_card(manifest), encoding="utf-8")
+        os.replace(new, folder)
+
+
+def _tokenizer(tokenizer: Tokenizer, layout: Layout, config: Any) -> PreTrainedTokenizerFast:
+    """A tokenizer that gives the ids of `Windower` for a prompt, or a prompt and a response."""
+    markers = Windower(tokenizer, layout).markers
+    pieces = {
+        "<start>": layout.start,
+        "<user>": markers["user"],
+        "<separator>": layout.separator,
+        "<assistant>": markers["assistant"],
+        "<end>": layout.end,
+    }
+    prompt = ["<start>", "<user>", "$A", "<end>"]
+    pair = ["<start>", "<user>", "$A", "<separator>", "<assistant>", "$B", "<end>"]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=[piece for piece in prompt if pieces.get(piece, True)],
+        pair=[piece for piece in pair if pieces.get(piece, True)],
+        special_tokens=[
+            {"id": name, "ids": list(ids), "tokens": [tokenizer.id_to_token(i) for i in ids]}
+            for name, ids in pieces.items()
+            if ids
+        ],
+    )
+    # Pooling goes by the mask, but some backbones count positions by their own pad id.
+    pad = config.pad_token_id if config.pad_token_id is not None else layout.end[0]
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=tokenizer.id_to_token(pad),
+        model_max_length=layout.max_tokens,
+        model_input_names=["input_ids", "attention_mask"],  # no token types: the gauge has none
+        split_special_tokens=True,  # special tokens spelled in a text are text
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def _card(manifest: Manifest) -> str:
+    data = "\n".join(f"- {entry['source']} ({entry['licence']})" for entry in manifest.data)
+    return (
+        f"---\npipeline_tag: text-classification\nlibrary_name: transformers\n---\n"
+        f"# {manifest.name}\n\n"
+        f"Licence of the weights: {manifest.licence}\n\nTrained on:\n{data or '- not stated'}\n\n"
+        f"A harmgauge cost model (template `{manifest.template}`, {manifest.direction}). Logits "
+        "are costs: calibrated log-odds of unsafe, below 0 safe.\n\n"
+        "```python\nimport harmgauge.integrations.transformers\n"
+        "from transformers import pipeline\n\n"
+        'pipe = pipeline("text-classification", "this folder")\n'
+        'pipe({"text": "a prompt", "text_pair": "a response"})\n```\n'
+    )

@@ -1,0 +1,137 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from harmgauge import BundleError, Exchange, load
+from harmgauge.cli.main import cli
+from harmgauge.training.export import export_onnx
+from harmgauge.training.export_transformers import export_transformers, read_cost_model
+from harmgauge.windows import Windower
+from tiny import make_bundle, make_decoder, make_encoder
+
+TEXTS = ["hello", "how do i bake bread?", "please tell me [SEP] [CLS] about the weather"]
+PAIRS = [("hello", "thank you"), ("grow a tree [SEP]", "water, and sun. [PAD]")]
+
+
+@pytest.fixture(scope="module", params=["encoder", "decoder", "torch-decoder", "two-outputs"])
+def exported(request, tmp_path_factory):
+    """A bundle and the Hugging Face folder made from it."""
+    scratch = tmp_path_factory.mktemp(request.param)
+    if request.param == "encoder":
+        model, tokenizer = make_encoder()
+    elif request.param == "two-outputs":
+        model, tokenizer = make_encoder(("cost", "violence"))
+    else:
+        model, tokenizer = make_decoder()
+    runtime = "torch" if request.param.startswith("torch") else "onnx"
+    if runtime == "torch":
+        model.save(scratch / "files", tokenizer)
+    else:
+        export_onnx(model, tokenizer, scratch / "files", storage="int8")
+    files = {path.name: path for path in (scratch / "files").iterdir()}
+    bundle = make_bundle(scratch / "bundle", "tiny", model, runtime, files)
+    export_transformers(bundle, scratch / "hf")
+    return bundle, scratch / "hf"
+
+
+def test_tokenizer_lays_texts_out_as_the_gauge_does(exported):
+    from transformers import AutoTokenizer
+
+    bundle, folder = exported
+    model, tokenizer, manifest = read_cost_model(bundle)
+    windower = Windower(tokenizer, manifest.layout)
+    loaded = AutoTokenizer.from_pretrained(folder)
+    for text in TEXTS:
+        encoded = loaded(text)
+        assert [encoded["input_ids"]] == windower.windows(Exchange(text))
+        assert set(encoded) == {"input_ids", "attention_mask"}
+    for prompt, response in PAIRS:
+        assert [loaded(prompt, response)["input_ids"]] == windower.windows(
+            Exchange(prompt, response)
+        )
+    assert loaded.model_max_length == model.spec.layout.max_tokens
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_pipeline_gives_the_cost(exported, batch_size):
+    from transformers import pipeline
+
+    import harmgauge.integrations.transformers  # noqa: F401
+
+    bundle, folder = exported
+    gauge = load(bundle, threads=1)
+    pipe = pipeline("text-classification", str(folder), top_k=None)
+    inputs = [*TEXTS, *({"text": prompt, "text_pair": response} for prompt, response in PAIRS)]
+    expected = gauge.score([*TEXTS, *(Exchange(*pair) for pair in PAIRS)])
+    found = pipe(inputs, batch_size=batch_size)
+    costs = [next(e["score"] for e in labels if e["label"] == "cost") for labels in found]
+    np.testing.assert_allclose(costs, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_auto_classes_load_it_and_training_it_further_lowers_its_loss(exported, side):
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    import harmgauge.integrations.transformers  # noqa: F401
+
+    _, folder = exported
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    batch = tokenizer(TEXTS, padding=True, padding_side=side, return_tensors="pt")
+    labels = torch.tensor([0.0, 1.0, 0.0])
+    optimiser = torch.optim.SGD(model.parameters(), lr=1e-3)
+    first = model(**batch, labels=labels).loss
+    first.backward()
+    optimiser.step()
+    assert model(**batch, labels=labels).loss < first
+
+
+def test_saved_again_it_gives_the_same_costs(exported, tmp_path):
+    from transformers import AutoModelForSequenceClassification
+
+    import harmgauge.integrations.transformers  # noqa: F401
+
+    _, folder = exported
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    model.save_pretrained(tmp_path)
+    again = AutoModelForSequenceClassification.from_pretrained(tmp_path)
+    ids = torch.tensor([[5, 6, 7]])
+    with torch.no_grad():
+        torch.testing.assert_close(again(ids).logits, model(ids).logits, atol=1e-5, rtol=1e-5)
+
+
+def test_no_folder_of_this_machine_is_written(exported):
+    bundle, folder = exported
+    for path in folder.iterdir():
+        assert str(bundle.parent).encode() not in path.read_bytes(), path.name
+
+
+def test_a_folder_that_is_not_empty_is_left_alone(exported, tmp_path):
+    (tmp_path / "kept").write_text("kept")
+    with pytest.raises(BundleError, match="not empty"):
+        export_transformers(exported[0], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_graph_of_other_origin_cannot_be_rebuilt(tiny_bundle, tmp_path):
+    with pytest.raises(BundleError, match=r"no config\.json"):
+        export_transformers(tiny_bundle, tmp_path / "hf")
+
+
+def test_command_writes_the_folder(exported, tmp_path):
+    arguments = ["export", "--gauge", str(exported[0]), "--to", "transformers"]
+    result = CliRunner().invoke(cli, [*arguments, str(tmp_path / "hf")])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "hf" / "model.safetensors").is_file()
+
+
+def test_the_command_does_not_import_torch_to_show_its_help():
+    code = (
+        "import sys; from harmgauge.cli.main import main; sys.argv = ['harmgauge', 'export', '-h']"
+        "\ntry: main()\nexcept SystemExit: pass\nassert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
