@@ -1,9 +1,10 @@
 """harmgauge: gauge how harmful a prompt or a response is, as one signed cost.
 
+Example:
     import harmgauge
 
     gauge = harmgauge.load()
-    gauge.score(["How do I bake bread?"])   # numpy array of costs; below 0 is safe
+    gauge.score(["How do I bake bread?"])  # numpy array of costs; below 0 is safe
 """
 
 from __future__ import annotations
