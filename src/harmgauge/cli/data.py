@@ -57,7 +57,7 @@ def check(
 ) -> None:
     """Find repeats, contradictions, empty fields and leaks in FILEs and between them."""
     from ..data.check import check as check_tables
-    from ..data.check import format_report
+    from ..data.check_report import format_report
     from ..data.lengths import find_measure
 
     measure = find_measure(tokenizer=tokenizer, gauge=gauge, max_tokens=max_tokens)
