@@ -19,6 +19,7 @@ from ..calibration import Calibration, expected_calibration_error, fit
 from ..data.row import Row
 from ..evaluation.metrics import accuracy, auroc, ranking_accuracy
 from ..gauge import Gauge, load
+from .card import model_card
 from .cost import score_examples
 
 if TYPE_CHECKING:
@@ -79,7 +80,10 @@ def make_bundle(job: Job, out: Path) -> Path:
     )
     metrics = _figures(measured, pairs, calibration)
     metrics.append({"data": "export, validation", "n": len(job.valid), **notes, **export})
-    write_bundle(folder, replace(manifest, calibration=calibration, metrics=tuple(metrics)), files)
+    manifest = replace(manifest, calibration=calibration, metrics=tuple(metrics))
+    card = out / "card.md"
+    card.write_text(model_card(manifest), encoding="utf-8")
+    write_bundle(folder, manifest, {**files, "README.md": card})
     return folder
 
 

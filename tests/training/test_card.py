@@ -1,0 +1,127 @@
+"""The model card says what the manifest says, licence and data first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harmgauge.bundle import Manifest
+from harmgauge.calibration import Calibration, Threshold
+from harmgauge.training.card import model_card
+from harmgauge.windows import Layout
+
+EXPORT = {
+    "data": "export, validation",
+    "n": 40,
+    "storage": "int8",
+    "layers": 6,
+    "fused_attention": 6,
+    "fused_layer_norm": 13,
+    "fused_gelu": 6,
+    "int8_matrices": 38,
+    "megabytes": 23.4567,
+    "note": None,
+    "not_named": [],
+    "max_difference": 0.0312,
+    "mean_difference": 0.0041,
+    "pearson": 0.9999,
+    "auroc_before": 0.9012,
+    "auroc_after": 0.9009,
+}
+
+
+@pytest.fixture
+def manifest() -> Manifest:
+    return Manifest(
+        name="tiny",
+        base={"name": "tiny-base", "sha256": "ab12"},
+        layout=Layout((1,), (2,), (2,), 192),
+        pooling="mean",
+        runtime="onnx",
+        calibration=Calibration(0.25, 0.5, 0.375, "tiny validation, half of prompts", 123),
+        licence="CC-BY-NC-4.0",
+        data=(
+            {"source": "gardens", "licence": "CC0-1.0", "rows": 200},
+            {"source": "bread|cake", "licence": "MIT", "rows": 100},
+        ),
+        thresholds=(Threshold("fpr1", 1.75, 0.01, 0.95, "tiny validation", 300),),
+        metrics=(
+            {"data": "held-out prompts", "n": 61, "ece": 0.04321, "sign_accuracy": 0.75},
+            {"data": "gardens validation", "n": 60, "auroc": 0.875, "sign_accuracy": 0.8},
+            {"data": "bread validation", "n": 50, "auroc": None, "sign_accuracy": 0.7},
+            {"data": "pairs validation, pairs", "n": 30, "ranking_accuracy": 0.9},
+            EXPORT,
+        ),
+    )
+
+
+def test_the_first_lines_name_the_gauge_its_licence_and_every_source(manifest):
+    first = model_card(manifest).splitlines()[:9]
+    assert first[0] == "# tiny"
+    assert "Licence of the weights: CC-BY-NC-4.0" in first[2]
+    assert "300 rows of 2 sources" in first[3]
+    assert first[5:9] == [
+        "| source | licence | rows |",
+        "| --- | --- | --- |",
+        "| gardens | CC0-1.0 | 200 |",
+        "| bread\\|cake | MIT | 100 |",
+    ]
+
+
+def test_it_says_how_to_use_the_gauge_and_what_a_cost_means(manifest):
+    card = model_card(manifest)
+    assert 'harmgauge.load("tiny")' in card
+    assert "harmgauge score --gauge tiny" in card
+    assert "`positive_is_unsafe`" in card
+    assert "| 0.375 | 0.5 | 0.25 | tiny validation, half of prompts | 123 |" in card
+    assert "| fpr1 | 1.75 | 0.01 | 0.95 | tiny validation | 300 |" in card
+
+
+def test_metrics_of_one_kind_share_a_table_and_the_export_has_a_sentence(manifest):
+    card = model_card(manifest)
+    assert "| data | n | ece | sign accuracy |\n| --- | --- | --- | --- |" in card
+    assert "| held-out prompts | 61 | 0.0432 | 0.75 |" in card
+    assert (
+        "| data | n | auroc | sign accuracy |\n| --- | --- | --- | --- |\n"
+        "| gardens validation | 60 | 0.875 | 0.8 |\n| bread validation | 50 | – | 0.7 |\n"
+    ) in card
+    assert "| pairs validation, pairs | 30 | 0.9 |" in card
+    export = next(line for line in card.splitlines() if line.startswith("Export:"))
+    assert "int8, 23.5 MB" in export
+    assert "6 of 6 layers" in export
+    assert "0.0312 at most" in export
+    assert "from 0.901 to 0.901" in export
+    assert "Note" not in export
+
+
+def test_a_note_of_the_export_is_told(manifest):
+    card = model_card(replace(manifest, metrics=({**EXPORT, "note": "2 layers run unfused"},)))
+    assert "Note: 2 layers run unfused." in card
+
+
+def test_it_states_base_and_limits(manifest):
+    card = model_card(manifest)
+    assert "base model tiny-base, sha256 of its weights ab12" in card
+    limits = card.split("## Limits")[1]
+    assert "English" in limits
+    assert "longer than 192 tokens" in limits
+    assert "`categories` of a verdict is `null`" in limits
+    assert "no legal or clinical judgement" in limits
+
+
+def test_a_bare_manifest_gives_a_card_too(manifest):
+    bare = replace(
+        manifest, thresholds=(), metrics=(), data=(), base={"name": "hub/base", "sha256": None}
+    )
+    card = model_card(bare)
+    assert "None is stored" in card
+    assert "hub/base, sha256 of its weights unknown" in card
+    assert "0 rows of 0 sources" in card
+
+
+def test_category_outputs_are_named_and_hashes_are_not(manifest):
+    card = model_card(replace(manifest, outputs=("cost", "weather"), files={"model.onnx": "f00d"}))
+    assert "**Categories:** weather." in card
+    assert "`null`" not in card
+    assert "f00d" not in card
