@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,17 +79,27 @@ def test_kind(tmp_path: Path, kind: str) -> None:
     table = read_rows(write(tmp_path, records))
     (report,) = check({"train": table}, WORDS).files
     finding = report.findings[kind]
+    assert finding is not None
     assert (finding.count, finding.rows) == (count, [f"train.jsonl:{row}" for row in rows])
 
 
 def test_a_clean_file_has_every_kind_at_zero(tmp_path: Path) -> None:
     table = read_rows(write(tmp_path, [qa("a", "b"), qa("c", "d", False)]))
     report = check({"train": table}, WORDS)
-    assert {finding.count for finding in report.files[0].findings.values()} == {0}
+    assert {finding and finding.count for finding in report.files[0].findings.values()} == {0}
     assert report.one_class == {}
     assert report.shared == []
     text = format_report(report)
     assert all(f"     0  {what}" in text for what in KINDS.values())
+
+
+def test_without_a_limit_long_rows_are_unknown_not_none(tmp_path: Path) -> None:
+    table = read_rows(write(tmp_path, [qa("a", "b")]))
+    report = check({"a": table, "b": table}, replace(WORDS, max_tokens=None))
+    assert report.files[0].findings["long_rows"] is None
+    text = format_report(report)
+    assert text.count(f"     -  {KINDS['long_rows']}") == 2
+    assert f"0  {KINDS['long_rows']}" not in text
 
 
 def test_bad_rows_unused_columns_and_balance(tmp_path: Path) -> None:

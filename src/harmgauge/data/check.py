@@ -55,8 +55,9 @@ class FileReport:
     unused_columns: list[str]
     bad_rows: Mapping[str, str]
     """row id to why it could not be read"""
-    findings: Mapping[str, Finding]
-    """by kind; every kind of `KINDS` is there, also where it was not found"""
+    findings: Mapping[str, Finding | None]
+    """by kind; every kind of `KINDS` is there, also where it was not found, and None where it
+    could not be looked for: `long_rows` without a limit"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,10 @@ def _check_file(name: str, table: Table, measure: Measure) -> FileReport:
         if measure.max_tokens is not None and longest > measure.max_tokens:
             findings["long_rows"].add(row)
     bad = {row.id: row.error for row in table.bad}
-    return FileReport(facts, table.unused, bad, findings)
+    reported: dict[str, Finding | None] = {**findings}
+    if measure.max_tokens is None:
+        reported["long_rows"] = None
+    return FileReport(facts, table.unused, bad, reported)
 
 
 def _find_duplicates(rows: Iterable[Row], findings: Mapping[str, Finding]) -> None:

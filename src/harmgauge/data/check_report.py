@@ -21,7 +21,9 @@ def _format_totals(report: Report) -> Iterable[str]:
         return
     lines = [f"all {len(report.files)} files: {sum(file.stats.rows for file in report.files)} rows"]
     counts = {"rows that could not be read": [file.stats.bad for file in report.files]} | {
-        what: [file.findings[kind].count for file in report.files] for kind, what in KINDS.items()
+        what: [finding.count if (finding := file.findings[kind]) else 0 for file in report.files]
+        for kind, what in KINDS.items()
+        if kind != "long_rows" or report.max_tokens is not None
     }
     for what, found in counts.items():
         most = max(range(len(found)), key=found.__getitem__)
@@ -41,7 +43,10 @@ def _format_file(file: FileReport, report: Report, examples: int) -> str:
     if file.unused_columns:
         lines.append(f"  columns not used: {', '.join(file.unused_columns)}")
     for kind, finding in file.findings.items():
-        lines.append(_line(KINDS[kind], finding.count, finding.rows, examples))
+        if finding is None:
+            lines.append(f"  {'-':>6}  {KINDS[kind]} (how long is a window? --max-tokens)")
+        else:
+            lines.append(_line(KINDS[kind], finding.count, finding.rows, examples))
     balance = ", ".join(f"{name} {count}" for name, count in facts.labels.items())
     lines.append(f"  items: {balance}")
     if facts.pairs:
