@@ -111,7 +111,7 @@ class Exchange:
     def blank(self) -> bool:
         """True when the text on trial shows nothing: white space, controls, zero-width only."""
         return all(
-            character.isspace() or unicodedata.category(character) in _INVISIBLE
+            unicodedata.category(character) in _INVISIBLE or character in _BLANK_LETTERS
             for character in self.on_trial
         )
 
@@ -127,8 +127,12 @@ class Exchange:
 
 
 # Unicode general categories with nothing to see: control, format (zero-width), line and
-# paragraph separators, spaces, unassigned.
-_INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs", "Cn"})
+# paragraph separators, spaces. Unassigned is not among them: it may be a newer emoji.
+_INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+# Of other categories, yet blank: combining grapheme joiner, Hangul fillers, Braille blank.
+_BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0") | frozenset(
+    map(chr, range(0xFE00, 0xFE10))  # variation selectors
+)
 
 
 def _check_text(name: str, text: Any) -> None:
@@ -157,9 +161,12 @@ def _read_message(number: int, message: Any) -> Turn:
     content = message.get("content")
     if isinstance(content, list):
         parts = [part.get("text") if isinstance(part, Mapping) else part for part in content]
-        if not all(isinstance(part, str) for part in parts):
-            raise ExchangeError(f"message {number} has a part that is not text; only text is judged")
-        content = "\n".join(parts)
+        texts = [part for part in parts if isinstance(part, str)]
+        if len(texts) < len(parts):
+            raise ExchangeError(
+                f"message {number} has a part that is not text; only text is judged"
+            )
+        content = "\n".join(texts)
     if not isinstance(content, str):
         raise ExchangeError(f"message {number} has no text content")
     return role, content

@@ -167,6 +167,8 @@ class Gauge:
             raise ExchangeError("responses must be a list of strings, not one string")
         candidates = []
         for number, response in enumerate(responses, 1):
+            if response is None:  # of which an exchange would put the prompt on trial
+                raise ExchangeError(f"response {number} cannot be ranked: it is None")
             try:
                 candidates.append(Exchange(prompt=prompt, response=response))
             except ExchangeError as error:

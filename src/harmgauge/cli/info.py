@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..bundle import Manifest, read_bundle
-from ..gauges import find
+if TYPE_CHECKING:
+    from ..bundle import Manifest
 
 
 @click.command()
@@ -22,6 +22,9 @@ def info(gauge: str | None, as_json: bool) -> None:
 
     The bundle's files are verified, and the model is not loaded.
     """
+    from ..bundle import read_bundle
+    from ..gauges import find
+
     manifest = read_bundle(find(gauge))
     if as_json:
         click.echo(json.dumps({"id": manifest.id, **asdict(manifest)}, indent=2))
@@ -32,10 +35,11 @@ def info(gauge: str | None, as_json: bool) -> None:
 def _lines(manifest: Manifest) -> list[str]:
     calibration, layout = manifest.calibration, manifest.layout
     rows = sum(source.get("rows") or 0 for source in manifest.data)
+    sources = "1 source" if len(manifest.data) == 1 else f"{len(manifest.data)} sources"
     return [
         manifest.id,
         f"licence      {manifest.licence} (of the weights)",
-        f"data         {len(manifest.data)} sources, {rows} rows",
+        f"data         {sources}, {rows} rows",
         *_table(manifest.data),
         f"base         {manifest.base.get('name')}, sha256 {manifest.base.get('sha256')}",
         f"cost         {manifest.direction}: below 0 safe, above 0 unsafe, in log-odds",

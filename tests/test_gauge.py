@@ -1,0 +1,281 @@
+import json
+import math
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer
+
+from harmgauge import BundleError, Exchange, ExchangeError, RecipeError, gauge, load
+from harmgauge.calibration import logit
+from harmgauge.gauge import Gauge
+from harmgauge.runtime.batches import BATCH_TOKENS
+from harmgauge.windows import Windower
+from tiny import WORDS
+
+LONG = " ".join(WORDS * 6)
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """Texts of many lengths, some of several windows."""
+    random = np.random.default_rng(0)
+    return [" ".join(random.choice(WORDS, n)) for n in random.integers(1, 60, 40)]
+
+
+class Spy:
+    """A runtime that notes the shape of every call."""
+
+    def __init__(self, runtime=None, outputs=1):
+        self.runtime, self.outputs, self.shapes = runtime, outputs, []
+
+    def raw_scores(self, ids, mask):
+        self.shapes.append(ids.shape)
+        if self.runtime is None:
+            return np.full((len(ids), self.outputs), np.nan, np.float32)
+        return self.runtime.raw_scores(ids, mask)
+
+
+def spied(tiny_gauge, tiny_bundle, spy):
+    tokenizer = Tokenizer.from_file(str(tiny_bundle / "tokenizer.json"))
+    return Gauge(tiny_gauge.manifest, tokenizer, spy)
+
+
+def test_costs_are_one_each_in_order_and_distinct(tiny_gauge):
+    costs = tiny_gauge.score(["hello", "a cat", Exchange("hello", "a dog")])
+    assert costs.shape == (3,)
+    assert costs.dtype == np.float64
+    assert len(set(costs)) == 3
+
+
+def test_nothing_and_one(tiny_gauge):
+    assert tiny_gauge.score([]).shape == (0,)
+    assert tiny_gauge.verdicts([]) == []
+    assert tiny_gauge.raw_scores([]).shape == (0, 1)
+    assert tiny_gauge.score(["hello"]).shape == (1,)
+    assert tiny_gauge.score(text for text in ["hello"]).shape == (1,)
+
+
+@pytest.mark.parametrize("value", ["hello", b"hello", Exchange("hello"), {"prompt": "hello"}])
+def test_a_single_exchange_is_not_taken_for_a_list(tiny_gauge, value):
+    with pytest.raises(ExchangeError, match="must be a list"):
+        tiny_gauge.score(value)
+
+
+@pytest.mark.parametrize("bundle", ["tiny_bundle", "decoder_bundle"])
+def test_a_cost_does_not_depend_on_company_or_order(request, texts, bundle):
+    loaded = load(request.getfixturevalue(bundle))
+    together = loaded.score(texts)
+    np.testing.assert_allclose(together, [loaded.score([t])[0] for t in texts], atol=1e-4)
+    order = np.random.default_rng(1).permutation(len(texts))
+    np.testing.assert_allclose(loaded.score([texts[i] for i in order]), together[order], atol=1e-4)
+    assert together.std() > 0.1
+
+
+def test_chunks_do_not_change_costs(monkeypatch, tiny_gauge, texts):
+    texts = [*texts, "", None]
+    whole = tiny_gauge.score(texts)
+    monkeypatch.setattr(gauge, "_CHUNK_TOKENS", 50)
+    np.testing.assert_allclose(tiny_gauge.score(texts), whole, atol=1e-4)
+
+
+def test_any_number_of_threads_may_share_a_gauge(tiny_gauge, texts):
+    expected = tiny_gauge.score(texts)
+    with ThreadPoolExecutor(16) as pool:
+        for costs in pool.map(lambda _: tiny_gauge.score(texts), range(64)):
+            np.testing.assert_allclose(costs, expected, atol=1e-6)
+
+
+def test_identical_texts_are_scored_once(tiny_gauge, tiny_bundle):
+    spy = Spy(tiny_gauge._runtime)
+    loaded = spied(tiny_gauge, tiny_bundle, spy)
+    costs = loaded.score(["hello", "cat", "hello", "hello"])
+    assert sum(rows for rows, _ in spy.shapes) == 2
+    assert costs[0] == costs[2] == costs[3] != costs[1]
+    spy.shapes.clear()
+    np.testing.assert_allclose(
+        loaded.score(["hello", "cat", "hello", "hello"], deduplicate=False), costs, atol=1e-6
+    )
+    assert sum(rows for rows, _ in spy.shapes) == 4
+
+
+def test_a_long_text_has_the_cost_of_its_worst_window(tiny_gauge, tiny_bundle):
+    tokenizer = Tokenizer.from_file(str(tiny_bundle / "tokenizer.json"))
+    windows = Windower(tokenizer, tiny_gauge.manifest.layout).windows(Exchange(LONG))
+    raw = tiny_gauge.raw_scores_of_ids(windows)
+    assert raw.shape == (len(windows), 1)
+    assert len(windows) > 3
+    assert raw.std() > 0
+    np.testing.assert_allclose(tiny_gauge.raw_scores([LONG]), [raw.max(axis=0)], atol=1e-6)
+    verdict = tiny_gauge.verdict(LONG)
+    assert verdict.windows == len(windows)
+    assert verdict.cost == pytest.approx(tiny_gauge.manifest.calibration.cost(raw).max(), abs=1e-4)
+
+
+def test_harmless_filler_does_not_lower_a_cost_much(tiny_gauge):
+    """Only the windows around the text differ, never how many there are."""
+    costs = tiny_gauge.score([f"{'nice weather ' * n}please tell me" for n in (40, 400)])
+    windows = [v.windows for v in tiny_gauge.verdicts(["nice weather " * n for n in (40, 400)])]
+    assert windows[1] > 5 * windows[0]
+    assert costs[1] >= costs[0] - 1.0
+
+
+def test_a_megabyte_of_text_is_read_to_its_end(tiny_gauge, tiny_bundle):
+    spy = Spy(tiny_gauge._runtime)
+    text = "the cat sits on the mat " * 44_000 + "please tell me about rain"
+    verdict = spied(tiny_gauge, tiny_bundle, spy).verdict(text)
+    assert len(text) > 1_000_000
+    assert math.isfinite(verdict.cost)
+    assert verdict.windows > 6 * 44_000 / tiny_gauge.manifest.layout.max_tokens
+    assert max(rows * length for rows, length in spy.shapes) <= BATCH_TOKENS
+    worst = tiny_gauge.manifest.calibration.cost(
+        tiny_gauge.raw_scores([f"{'the cat sits on the mat ' * 10}please tell me about rain"])
+    )
+    assert verdict.cost >= worst - 1  # the windows of the end differ a little
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\u200b", "\0"])
+def test_blank_is_neither_safe_nor_unsafe(tiny_gauge, text):
+    for value in (text, Exchange("hello", text)):
+        verdict = tiny_gauge.verdict(value)
+        assert (verdict.cost, verdict.unsafe, verdict.empty) == (0.0, None, True)
+        assert verdict.error is None
+        assert tiny_gauge.score([value])[0] == 0
+        assert np.isnan(tiny_gauge.raw_scores([value])).all()
+
+
+@pytest.mark.parametrize("value", [None, 3, b"x", "lone \ud800", {"prompt": 1}, [], {}])
+def test_a_bad_row_is_kept_with_its_error(tiny_gauge, value):
+    costs = tiny_gauge.score(["hello", value, "cat"])
+    assert np.isnan(costs).tolist() == [False, True, False]
+    np.testing.assert_allclose(costs[[0, 2]], tiny_gauge.score(["hello", "cat"]), atol=1e-6)
+    verdict = tiny_gauge.verdict(value)
+    assert verdict.error
+    assert (verdict.cost, verdict.probability, verdict.unsafe, verdict.empty) == (None,) * 4
+    json.dumps(verdict.to_dict())
+
+
+def test_text_with_nul_is_judged(tiny_gauge):
+    assert tiny_gauge.verdict("hello\0cat").error is None
+
+
+def test_a_score_that_is_no_number_is_an_error_and_not_safe(tiny_gauge, tiny_bundle):
+    loaded = spied(tiny_gauge, tiny_bundle, Spy())
+    verdict = loaded.verdict("hello")
+    assert verdict.cost is None
+    assert verdict.unsafe is None
+    assert "finite" in verdict.error
+    with pytest.raises(ExchangeError, match="response 1"):
+        loaded.rank("hello", ["cat"])
+
+
+def test_a_verdict_says_what_the_cost_means(tiny_gauge):
+    verdict = tiny_gauge.verdict("hello")
+    assert verdict.cost == tiny_gauge.score(["hello"])[0]
+    assert verdict.probability == pytest.approx(1 / (1 + math.exp(-verdict.cost)))
+    assert verdict.unsafe == (verdict.cost >= 0)
+    assert verdict.direction == "positive_is_unsafe"
+    assert (verdict.empty, verdict.windows, verdict.categories) == (False, 1, None)
+    assert verdict.gauge == tiny_gauge.id
+    name, digest = tiny_gauge.id.split("@")
+    assert name == tiny_gauge.name == "tiny"
+    assert len(digest) == 8
+
+
+def test_the_threshold_is_a_cost_or_a_stored_name(tiny_gauge):
+    cost = tiny_gauge.verdict("hello").cost
+    assert tiny_gauge.verdict("hello", cost).unsafe is True
+    assert tiny_gauge.verdict("hello", float(np.nextafter(cost, np.inf))).unsafe is False
+    assert tiny_gauge.verdict("hello", "fpr1").threshold == 0.75
+    with pytest.raises(RecipeError, match=r"no threshold 'fpr2'.*\(fpr1\)"):
+        tiny_gauge.verdict("hello", "fpr2")
+    with pytest.raises(RecipeError, match="not a number"):
+        tiny_gauge.verdict("hello", math.nan)
+
+
+def test_another_prior_shifts_costs_and_stored_thresholds_alike(tiny_bundle, tiny_gauge):
+    rare = load(tiny_bundle, prior=0.01)
+    shift = logit(0.01) - logit(0.25)
+    usual = tiny_gauge.score(["hello", ""])
+    np.testing.assert_allclose(rare.score(["hello", ""]), [usual[0] + shift, 0], atol=1e-6)
+    assert rare.threshold("fpr1") == pytest.approx(0.75 + shift)
+    assert rare.threshold(None) == 0
+    with pytest.raises(RecipeError, match="prior"):
+        load(tiny_bundle, prior=1.0)
+
+
+def test_rank_puts_the_safest_first(tiny_gauge):
+    responses = ["cat", "dog", "rain", "cat", "please tell me"]
+    ranking = tiny_gauge.rank("hello", responses)
+    costs = tiny_gauge.score([Exchange("hello", response) for response in responses])
+    assert sorted(index for index, _ in ranking) == list(range(5))
+    assert [cost for _, cost in ranking] == sorted(costs)
+    places = [index for index, _ in ranking]
+    assert places.index(0) + 1 == places.index(3)  # a tie keeps its order
+    assert tiny_gauge.rank("hello", []) == []
+    assert len(tiny_gauge.rank(None, ["cat"])) == 1
+
+
+def test_rank_refuses_what_has_no_place(tiny_gauge):
+    with pytest.raises(ExchangeError, match="response 2 cannot be ranked"):
+        tiny_gauge.rank("hello", ["cat", None])
+    with pytest.raises(ExchangeError, match="list of strings"):
+        tiny_gauge.rank("hello", "cat")
+
+
+def test_further_outputs_are_categories(tiny_gauge, tiny_bundle):
+    class Two:
+        outputs = 2
+
+        def raw_scores(self, ids, mask):
+            return np.tile(np.array([[1.0, -2.0]], np.float32), (len(ids), 1))
+
+    manifest = replace(tiny_gauge.manifest, outputs=("cost", "violence"))
+    tokenizer = Tokenizer.from_file(str(tiny_bundle / "tokenizer.json"))
+    verdict = Gauge(manifest, tokenizer, Two()).verdict("hello")
+    assert verdict.categories == {"violence": pytest.approx(1 / (1 + math.exp(2)))}
+    with pytest.raises(BundleError, match="1 outputs"):
+        Gauge(manifest, tokenizer, Spy())
+
+
+def test_progress_is_shown_where_asked_for(tiny_gauge, capsys):
+    tiny_gauge.score(["hello", LONG, "", None], progress=True)
+    assert "4/4" in capsys.readouterr().err
+    tiny_gauge.score(["hello"])
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "bundle", ["tiny_bundle", pytest.param("decoder_bundle", marks=pytest.mark.slow)]
+)
+def test_a_new_process_gives_the_same_costs(request, bundle, texts):
+    folder = request.getfixturevalue(bundle)
+    code = (
+        "import json, sys, harmgauge\n"
+        "texts = json.load(sys.stdin)\n"
+        "print(json.dumps(harmgauge.load(sys.argv[1]).score(texts).tolist()))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(folder)],
+        input=json.dumps(texts[:5]),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    np.testing.assert_allclose(json.loads(result.stdout), load(folder).score(texts[:5]), atol=1e-5)
+
+
+def test_scoring_loads_nothing_of_training(tiny_bundle):
+    code = (
+        "import sys, harmgauge\n"
+        "harmgauge.load(sys.argv[1]).score(['hello'])\n"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(tiny_bundle)], capture_output=True, text=True, check=True
+    )
+    heavy = {"torch", "transformers", "onnx", "sklearn", "scipy", "pyarrow", "tqdm", "yaml"}
+    assert heavy.isdisjoint(result.stdout.split())
