@@ -17,13 +17,11 @@ TEXTS = ["hello", "how do i bake bread?", "please tell me [SEP] [CLS] about the 
 PAIRS = [("hello", "thank you"), ("grow a tree [SEP]", "water, and sun. [PAD]")]
 
 
-@pytest.fixture(scope="module", params=["encoder", "decoder", "torch-decoder", "two-outputs"])
+@pytest.fixture(scope="module", params=["encoder", "decoder", "torch-decoder"])
 def exported(request, tmp_path_factory):
     """A bundle and the Hugging Face folder made from it."""
     scratch = tmp_path_factory.mktemp(request.param)
     if request.param == "encoder":
-        model, tokenizer = make_encoder()
-    elif request.param == "two-outputs":
         model, tokenizer = make_encoder(("cost", "violence"))
     else:
         model, tokenizer = make_decoder()

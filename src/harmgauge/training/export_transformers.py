@@ -16,6 +16,7 @@ from ..errors import BundleError
 from ..integrations.transformers import HarmgaugeConfig, HarmgaugeForSequenceClassification
 from ..runtime.weights import MODEL
 from ..windows import Layout, Windower
+from .card import model_card
 from .model import CostModel, ModelSpec, Pooling, new_backbone
 from .quantise import read_parameters
 
@@ -86,7 +87,7 @@ def export_transformers(bundle: Path, folder: Path) -> None:
         new = Path(scratch) / "new"
         model.save_pretrained(new)
         _tokenizer(tokenizer, manifest.layout, backbone).save_pretrained(new)
-        (new / "README.md").write_text(_card(manifest), encoding="utf-8")
+        (new / "README.md").write_text(_USAGE + model_card(manifest), encoding="utf-8")
         os.replace(new, folder)
 
 
@@ -123,16 +124,18 @@ def _tokenizer(tokenizer: Tokenizer, layout: Layout, config: Any) -> PreTrainedT
     )
 
 
-def _card(manifest: Manifest) -> str:
-    data = "\n".join(f"- {entry['source']} ({entry['licence']})" for entry in manifest.data)
-    return (
-        f"---\npipeline_tag: text-classification\nlibrary_name: transformers\n---\n"
-        f"# {manifest.name}\n\n"
-        f"Licence of the weights: {manifest.licence}\n\nTrained on:\n{data or '- not stated'}\n\n"
-        f"A harmgauge cost model (template `{manifest.template}`, {manifest.direction}). Logits "
-        "are costs: calibrated log-odds of unsafe, below 0 safe.\n\n"
-        "```python\nimport harmgauge.integrations.transformers\n"
-        "from transformers import pipeline\n\n"
-        'pipe = pipeline("text-classification", "this folder")\n'
-        'pipe({"text": "a prompt", "text_pair": "a response"})\n```\n'
-    )
+_USAGE = """---
+library_name: transformers
+pipeline_tag: text-classification
+---
+The gauge below for transformers: logits are costs, with its calibration folded into the head.
+
+```python
+import harmgauge.integrations.transformers  # registers the model class
+from transformers import pipeline
+
+pipe = pipeline("text-classification", "this folder")
+pipe({"text": "a prompt", "text_pair": "a response"})  # its score is the cost
+```
+
+"""
