@@ -34,6 +34,12 @@ def test_overrides_reach_every_level(recipe_file):
     assert recipe.model.lora.rank == 4
 
 
+def test_one_past_the_end_of_a_list_appends(recipe_file):
+    source = '{"path": "c.jsonl", "licence": "MIT"}'
+    recipe = read_recipe(recipe_file, [f"data.train.1={source}"])
+    assert [each.path for each in recipe.data.train] == ["a.jsonl", "c.jsonl"]
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [

@@ -178,7 +178,10 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def _override(values: Any, override: str) -> None:
-    """Set one dotted key, such as `data.train.0.cap=100`, in the raw YAML values."""
+    """Set one dotted key, such as `data.train.0.cap=100`, in the raw YAML values.
+
+    A position one past the end of a list appends to it.
+    """
     key, sign, text = override.partition("=")
     if not sign or not key:
         raise RecipeError(f"override {override!r} is not of the form key=value")
@@ -198,7 +201,10 @@ def _override(values: Any, override: str) -> None:
             with contextlib.suppress(ValueError):
                 value = float(value)
         if isinstance(target, list):
-            target[int(last)] = value
+            if int(last) == len(target):
+                target.append(value)
+            else:
+                target[int(last)] = value
         else:
             target[last] = value
     except (ValueError, IndexError, AttributeError, TypeError):
