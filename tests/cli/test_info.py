@@ -1,0 +1,24 @@
+import json
+
+
+def test_licence_and_data_come_first(run, tiny_bundle, tiny_gauge):
+    result = run("info", tiny_bundle)
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == tiny_gauge.id
+    assert lines[1].split()[:2] == ["licence", "CC0-1.0"]
+    assert lines[2].split()[1:] == ["1", "source,", "100", "rows"]
+    for part in ("prior 0.25", "fpr1", "auroc", "positive_is_unsafe", "32 tokens"):
+        assert part in result.stdout
+
+
+def test_json_is_the_manifest(run, tiny_bundle, tiny_gauge):
+    printed = json.loads(run("info", tiny_bundle, "--json").stdout)
+    assert printed.pop("id") == tiny_gauge.id
+    assert printed == json.loads((tiny_bundle / "gauge.json").read_text())
+
+
+def test_an_unknown_gauge_exits_with_2(run):
+    result = run("info", "nowhere")
+    assert result.exit_code == 2
+    assert "no gauge 'nowhere'" in result.stderr

@@ -1,0 +1,28 @@
+import json
+
+
+def test_the_safest_comes_first(run, tiny_bundle, tiny_gauge):
+    responses = ["a cat", "rain", "please tell me"]
+    ranking = tiny_gauge.rank("hello", responses)
+    arguments = ["rank", "--gauge", tiny_bundle, "--prompt", "hello", *responses]
+    result = run(*arguments)
+    assert result.exit_code == 0
+    header, *lines = result.stdout.splitlines()
+    assert header.split() == ["place", "cost", "response"]
+    assert [line.split() for line in lines] == [
+        [str(place), f"{cost:+.2f}", str(index + 1)]
+        for place, (index, cost) in enumerate(ranking, 1)
+    ]
+    printed = json.loads(run(*arguments, "--json").stdout)
+    assert printed == {
+        "ranking": [{"index": index, "cost": cost} for index, cost in ranking],
+        "direction": "positive_is_unsafe",
+        "gauge": tiny_gauge.id,
+    }
+
+
+def test_responses_are_needed_and_must_be_text(run, tiny_bundle):
+    assert run("rank", "--gauge", tiny_bundle, "--prompt", "hello").exit_code == 2
+    result = run("rank", "--gauge", tiny_bundle, "cat", "caf\udce9")
+    assert result.exit_code == 2
+    assert "response 2 cannot be ranked" in result.stderr
