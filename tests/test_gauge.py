@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from harmgauge import BundleError, Exchange, ExchangeError, RecipeError, gauge, load
+from harmgauge import BundleError, Exchange, ExchangeError, RecipeError, load, scoring
 from harmgauge.calibration import logit
 from harmgauge.gauge import Gauge
+from harmgauge.runtime import load_runtime
 from harmgauge.runtime.batches import BATCH_TOKENS
 from harmgauge.windows import Windower
 from tiny import WORDS
@@ -78,7 +79,7 @@ def test_a_cost_does_not_depend_on_company_or_order(request, texts, bundle):
 def test_chunks_do_not_change_costs(monkeypatch, tiny_gauge, texts):
     texts = [*texts, "", None]
     whole = tiny_gauge.score(texts)
-    monkeypatch.setattr(gauge, "_CHUNK_TOKENS", 50)
+    monkeypatch.setattr(scoring, "_CHUNK_TOKENS", 50)
     np.testing.assert_allclose(tiny_gauge.score(texts), whole, atol=1e-4)
 
 
@@ -90,7 +91,7 @@ def test_any_number_of_threads_may_share_a_gauge(tiny_gauge, texts):
 
 
 def test_identical_texts_are_scored_once(tiny_gauge, tiny_bundle):
-    spy = Spy(tiny_gauge._runtime)
+    spy = Spy(load_runtime(tiny_bundle, tiny_gauge.manifest))
     loaded = spied(tiny_gauge, tiny_bundle, spy)
     costs = loaded.score(["hello", "cat", "hello", "hello"])
     assert sum(rows for rows, _ in spy.shapes) == 2
@@ -124,7 +125,7 @@ def test_harmless_filler_does_not_lower_a_cost_much(tiny_gauge):
 
 
 def test_a_megabyte_of_text_is_read_to_its_end(tiny_gauge, tiny_bundle):
-    spy = Spy(tiny_gauge._runtime)
+    spy = Spy(load_runtime(tiny_bundle, tiny_gauge.manifest))
     text = "the cat sits on the mat " * 44_000 + "please tell me about rain"
     verdict = spied(tiny_gauge, tiny_bundle, spy).verdict(text)
     assert len(text) > 1_000_000

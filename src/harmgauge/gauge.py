@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +15,12 @@ from .bundle import Manifest, read_bundle
 from .errors import BundleError, ExchangeError, RecipeError
 from .exchange import Exchange
 from .gauges import find
-from .runtime import Runtime, Scores, load_runtime
-from .runtime.batches import batches, pad
+from .runtime import Runtime, load_runtime
+from .scoring import NO_SCORE, Reading, Scorer
 from .verdict import Verdict, sigmoid
 from .windows import Windower
 
 Floats = NDArray[np.float64]
-
-# So many tokens are tokenised, sorted and scored at a time: enough to sort well, in memory that
-# does not grow with the job.
-_CHUNK_TOKENS = 1 << 20
 
 
 def load(
@@ -91,8 +84,7 @@ class Gauge:
         self.prior = manifest.calibration.prior if prior is None else prior
         """share of unsafe texts at which costs are log-odds"""
         self._shift = manifest.calibration.shift(prior)
-        self._windower = Windower(tokenizer, manifest.layout)
-        self._runtime = runtime
+        self._scorer = Scorer(Windower(tokenizer, manifest.layout), runtime)
 
     def score(
         self, exchanges: Iterable[Any], *, progress: bool = False, deduplicate: bool = True
@@ -109,7 +101,7 @@ class Gauge:
         Raises:
             ExchangeError: `exchanges` is a single text and not a list of them.
         """
-        return self._costs(self._read(exchanges, progress, deduplicate))
+        return self._costs(self._scorer.read(exchanges, progress=progress, deduplicate=deduplicate))
 
     def raw_scores(
         self, exchanges: Iterable[Any], *, progress: bool = False, deduplicate: bool = True
@@ -118,12 +110,12 @@ class Gauge:
 
         Rows that are blank or cannot be judged are NaN. Calibration is fitted on these.
         """
-        return self._read(exchanges, progress, deduplicate).raw
+        return self._scorer.read(exchanges, progress=progress, deduplicate=deduplicate).raw
 
     def raw_scores_of_ids(self, sequences: Sequence[Sequence[int]]) -> Floats:
         """Uncalibrated scores of token ids as `Windower` makes them, `[n, outputs]`."""
-        raw = np.full((len(sequences), self._runtime.outputs), np.nan)
-        for places, scores in self._run([np.asarray(ids, np.int32) for ids in sequences]):
+        raw = np.full((len(sequences), len(self.manifest.outputs)), np.nan)
+        for places, scores in self._scorer.run([np.asarray(ids, np.int32) for ids in sequences]):
             raw[places] = scores
         return raw
 
@@ -150,7 +142,7 @@ class Gauge:
             RecipeError: the gauge has no threshold of that name.
         """
         at = self.threshold(threshold)
-        reading = self._read(exchanges, progress, deduplicate=True)
+        reading = self._scorer.read(exchanges, progress=progress, deduplicate=True)
         costs = self._costs(reading)
         return [self._verdict(reading, row, float(cost), at) for row, cost in enumerate(costs)]
 
@@ -176,7 +168,7 @@ class Gauge:
         costs = self.score(candidates)
         if np.isnan(costs).any():
             number = int(np.isnan(costs).argmax()) + 1
-            raise ExchangeError(f"response {number} cannot be ranked: {_NO_SCORE}")
+            raise ExchangeError(f"response {number} cannot be ranked: {NO_SCORE}")
         return [(int(index), float(costs[index])) for index in np.argsort(costs, kind="stable")]
 
     def threshold(self, threshold: float | str | None) -> float:
@@ -199,12 +191,12 @@ class Gauge:
             raise RecipeError("threshold is not a number; give a cost, such as 0")
         return float(threshold)
 
-    def _costs(self, reading: _Reading) -> Floats:
+    def _costs(self, reading: Reading) -> Floats:
         costs = self.manifest.calibration.cost(reading.raw[:, 0]) + self._shift
         costs[reading.blank] = 0.0
         return costs
 
-    def _verdict(self, reading: _Reading, row: int, cost: float, threshold: float) -> Verdict:
+    def _verdict(self, reading: Reading, row: int, cost: float, threshold: float) -> Verdict:
         error = reading.errors[row]
         if error is not None:
             return Verdict(None, None, None, threshold, gauge=self.id, error=error)
@@ -224,123 +216,3 @@ class Gauge:
             windows=int(reading.windows[row]),
             gauge=self.id,
         )
-
-    def _read(self, exchanges: Iterable[Any], progress: bool, deduplicate: bool) -> _Reading:
-        if isinstance(exchanges, (str, bytes, Exchange, Mapping)):
-            raise ExchangeError("exchanges must be a list; for a single one pass [exchange]")
-        items = list(exchanges)
-        reading = _Reading.of_nothing(len(items), self._runtime.outputs)
-        with _progress_bar(len(items), progress) as advance:
-            for chunk in self._chunks(items, reading):
-                self._score(chunk, reading, deduplicate, advance)
-        reading.close()
-        return reading
-
-    def _chunks(self, items: list[Any], reading: _Reading) -> Iterator[_Chunk]:
-        """Tokenise so many rows at a time, noting those that have nothing to score."""
-        chunk, tokens = _Chunk(), 0
-        for row, item in enumerate(items):
-            windows = self._windows(row, item, reading)
-            if not windows:
-                chunk.done += 1
-                continue
-            reading.windows[row] = len(windows)
-            chunk.windows += [(row, np.asarray(ids, np.int32)) for ids in windows]
-            tokens += sum(map(len, windows))
-            if tokens >= _CHUNK_TOKENS:
-                yield chunk
-                chunk, tokens = _Chunk(), 0
-        yield chunk
-
-    def _windows(self, row: int, item: Any, reading: _Reading) -> list[list[int]]:
-        try:
-            exchange = Exchange.of(item)
-        except ExchangeError as error:
-            reading.errors[row] = str(error)
-            return []
-        if exchange.blank:
-            reading.blank[row] = True
-            return []
-        return self._windower.windows(exchange)
-
-    def _score(
-        self,
-        chunk: _Chunk,
-        reading: _Reading,
-        deduplicate: bool,
-        advance: Callable[[int], object],
-    ) -> None:
-        """Score the windows of a chunk in batches of like length."""
-        sequences: list[NDArray[np.int32]] = []
-        owners: list[list[int]] = []
-        seen: dict[bytes, int] = {}
-        for row, ids in chunk.windows:
-            new = len(sequences)
-            place = seen.setdefault(ids.tobytes(), new) if deduplicate else new
-            if place == new:
-                sequences.append(ids)
-                owners.append([])
-            owners[place].append(row)
-        advance(chunk.done)
-        left = Counter(row for row, _ in chunk.windows)
-        for places, scores in self._run(sequences):
-            done = 0
-            for place, score in zip(places, scores, strict=True):
-                for row in owners[place]:
-                    np.maximum(reading.raw[row], score, out=reading.raw[row])
-                    left[row] -= 1
-                    done += left[row] == 0
-            advance(done)
-
-    def _run(self, sequences: list[NDArray[np.int32]]) -> Iterator[tuple[list[int], Scores]]:
-        """Score sequences in batches of like length; yields places and their raw scores."""
-        for places in batches([len(ids) for ids in sequences]):
-            yield places, self._runtime.raw_scores(*pad([sequences[place] for place in places]))
-
-
-_NO_SCORE = "the gauge gave no finite score"
-
-
-@dataclass(slots=True)
-class _Chunk:
-    """Rows that are tokenised, sorted and scored together."""
-
-    windows: list[tuple[int, NDArray[np.int32]]] = field(default_factory=list)
-    """row and token ids"""
-    done: int = 0
-    """rows that have nothing to score"""
-
-
-@dataclass(slots=True)
-class _Reading:
-    """What was found out about each row."""
-
-    raw: Floats
-    """`[n, outputs]`, the maximum over windows"""
-    windows: NDArray[np.int64]
-    blank: NDArray[np.bool_]
-    errors: list[str | None]
-
-    @classmethod
-    def of_nothing(cls, n: int, outputs: int) -> _Reading:
-        return cls(
-            np.full((n, outputs), -np.inf), np.zeros(n, np.int64), np.zeros(n, bool), [None] * n
-        )
-
-    def close(self) -> None:
-        """Turn rows without a finite score into NaN, with an error unless they are blank."""
-        broken = ~np.isfinite(self.raw).all(axis=1)
-        self.raw[broken] = np.nan
-        for row in np.flatnonzero(broken & ~self.blank):
-            self.errors[row] = self.errors[row] or _NO_SCORE
-
-
-@contextmanager
-def _progress_bar(total: int, wanted: bool) -> Iterator[Callable[[int], object]]:
-    if not wanted:
-        yield lambda count: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=total, unit="text", desc="scoring", smoothing=0) as bar:
-        yield bar.update
