@@ -13,26 +13,7 @@ from pathlib import Path
 import pytest
 
 from harmgauge.gauge import Gauge, load
-from tiny import MAX_TOKENS, make_bundle, make_decoder, make_encoder
-
-
-def export_fp32(model, path: Path) -> None:
-    import torch
-
-    # Two tensors: of one given twice, the exporter takes both inputs to be the same.
-    ids, mask = (torch.ones(2, 7, dtype=torch.int64) for _ in range(2))
-    batch, length = torch.export.Dim("batch"), torch.export.Dim("length", max=MAX_TOKENS)
-    torch.onnx.export(
-        model,
-        (ids, mask),
-        path,
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-        input_names=["input_ids", "attention_mask"],
-        output_names=["scores"],
-        dynamic_shapes=({0: batch, 1: length}, {0: batch, 1: length}),
-    )
+from tiny import make_bundle, make_decoder, make_encoder
 
 
 @pytest.fixture(scope="session")
@@ -47,13 +28,14 @@ def tiny_model(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory, tiny_model) -> Path:
     """A bundle with a random encoder in plain fp32 ONNX."""
+    from harmgauge.training.export import export_onnx
     from harmgauge.training.model import CostModel
 
     scratch = tmp_path_factory.mktemp("tiny-onnx")
-    model, _ = CostModel.load(tiny_model)
-    export_fp32(model, scratch / "model.onnx")
+    model, tokenizer = CostModel.load(tiny_model)
+    export_onnx(model, tokenizer, scratch / "export", storage="fp32")
     files = {
-        "model.onnx": scratch / "model.onnx",
+        "model.onnx": scratch / "export" / "model.onnx",
         "tokenizer.json": tiny_model / "tokenizer.json",
     }
     return make_bundle(scratch / "bundle", "tiny", model, "onnx", files)

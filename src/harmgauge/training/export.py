@@ -51,7 +51,7 @@ class ExportReport:
     fused_layer_norm: int
     fused_gelu: int
     int8_matrices: int
-    max_difference: float
+    graph_difference: float
     """largest difference of a raw score between torch and the fp32 graph"""
     megabytes: float
     note: str | None
@@ -116,7 +116,7 @@ def export_onnx(
         fused_layer_norm=sum(n for op, n in operators.items() if op.endswith("LayerNormalization")),
         fused_gelu=sum(n for op, n in operators.items() if op.endswith("Gelu")),
         int8_matrices=matrices,
-        max_difference=difference,
+        graph_difference=difference,
         megabytes=(folder / MODEL).stat().st_size / 1e6,
         note=None if fused == layers else _why_not_fused(model, layers - fused),
         not_named=tuple(not_named),
