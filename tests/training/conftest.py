@@ -87,7 +87,7 @@ def data_folder(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_recipe(data_folder):
     """A recipe over the tiny task; keyword arguments replace whole sections."""
     from harmgauge.training.recipe import Recipe

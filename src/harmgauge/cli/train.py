@@ -19,7 +19,7 @@ from ..errors import needs_extra
 )
 @click.option("--plan", is_flag=True, help="Only say what the run would cost.")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint of the run.")
-@click.option("--threads", type=int, help="CPU threads; by default all cores.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads; by default all cores.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(
     recipe: Path,

@@ -113,6 +113,7 @@ def train(
         RecipeError: no validation source holds both classes, so that nothing could be chosen.
         TrainingError: the loss is not finite.
     """
+    check_choice(valid_examples)
     set_seed(recipe.seed)
     accelerator = Accelerator(mixed_precision=_precision())
     schedule = make_schedule(train_examples, recipe.optim, recipe.seed)
@@ -178,6 +179,20 @@ def train(
     _trainable_state(model, load_file(run / "best.safetensors"))
     model.eval()
     return progress
+
+
+def check_choice(valid_examples: Sequence[Example]) -> None:
+    """See that validation data can tell a better checkpoint from a worse one.
+
+    Raises:
+        RecipeError: no source holds both classes.
+    """
+    blind = [np.zeros(len(example.ids)) for example in valid_examples]
+    if math.isnan(validation_metrics(valid_examples, blind)["auroc_mean"]):
+        raise RecipeError(
+            f"no validation source holds at least {MIN_PER_CLASS} safe and {MIN_PER_CLASS} unsafe "
+            "rows, so that no checkpoint could be chosen; add one to data.valid"
+        )
 
 
 def score_examples(
@@ -341,11 +356,6 @@ def _evaluate_and_keep(
         )
     metrics = validation_metrics(examples, costs)
     score = metrics["auroc_mean"]
-    if math.isnan(score):
-        raise RecipeError(
-            "no validation source holds at least ten safe and ten unsafe rows, so that no "
-            "checkpoint could be chosen; add one to data.valid"
-        )
     log.write(json.dumps({"evaluated_at": progress.step, **metrics}) + "\n")
     log.flush()
     if score > progress.best_score:

@@ -5,8 +5,8 @@ Every figure is taken from the bundle as written and loaded afresh, never from t
 
 from __future__ import annotations
 
-import hashlib
 import math
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from ..bundle import Manifest, write_bundle
 from ..calibration import Calibration, expected_calibration_error, fit
-from ..data.row import Row
 from ..evaluation.metrics import accuracy, auroc, ranking_accuracy
 from ..gauge import Gauge, load
 from .card import model_card
 from .cost import score_examples
+from .validation import held_out
 
 if TYPE_CHECKING:
     from .pipeline import Job
@@ -52,9 +52,8 @@ def make_bundle(job: Job, out: Path) -> Path:
     if recipe.runtime == "onnx":
         report = export_onnx(job.model, job.tokenizer, out / "export", storage=recipe.storage)
         source = out / "export"
-        notes: dict[str, Any] = report.to_dict()
     else:
-        source, notes = out / "model", {}
+        source = out / "model"
     files = {path.name: path for path in sorted(source.iterdir()) if path.is_file()}
     manifest = Manifest(
         name=recipe.name,
@@ -70,16 +69,20 @@ def make_bundle(job: Job, out: Path) -> Path:
         ),
         outputs=spec.outputs,
     )
-    write_bundle(folder, manifest, files)
-
-    measured, pairs = _measure(load(folder), job)
-    export = check_loss(*_before_and_after(job, folder)) if recipe.runtime == "onnx" else {}
+    # Not yet where people look for it: a bundle without calibration must never be taken for one.
+    with tempfile.TemporaryDirectory(dir=out, prefix=".uncalibrated.") as scratch:
+        write_bundle(Path(scratch) / "bundle", manifest, files)
+        gauge = load(Path(scratch) / "bundle")
+    measured, pairs = _measure(gauge, job)
     half = ~measured.held_out
     calibration = fit(
         measured.raw[half], measured.unsafe[half], data=f"{recipe.name} validation, half of prompts"
     )
     metrics = _figures(measured, pairs, calibration)
-    metrics.append({"data": "export, validation", "n": len(job.valid), **notes, **export})
+    if recipe.runtime == "onnx":
+        before, after, labels = _before_and_after(job, gauge)
+        loss = check_loss(before, after, labels)
+        metrics.append({"data": "export, validation", "n": len(before), **report.to_dict(), **loss})
     manifest = replace(manifest, calibration=calibration, metrics=tuple(metrics))
     card = out / "card.md"
     card.write_text(model_card(manifest), encoding="utf-8")
@@ -96,7 +99,7 @@ def _measure(gauge: Gauge, job: Job) -> tuple[Measured, dict[str, tuple[list[flo
     labels = np.array([math.nan if i.unsafe is None else i.unsafe for _, i in items])
     measured = Measured(
         source=np.array([row.source for row, _ in items])[known],
-        held_out=np.array([_held_out(row) for row, _ in items])[known],
+        held_out=np.array([held_out(row) for row, _ in items])[known],
         unsafe=labels[known],
         raw=raw[known],
     )
@@ -111,11 +114,6 @@ def _measure(gauge: Gauge, job: Job) -> tuple[Measured, dict[str, tuple[list[flo
     return measured, pairs
 
 
-def _held_out(row: Row) -> bool:
-    """A coin thrown by the prompt's hash: all rows of a prompt fall on one side."""
-    return bool(hashlib.sha256(row.group.encode()).digest()[0] & 1)
-
-
 def _figures(
     measured: Measured, pairs: dict[str, tuple[list[float], list[float]]], calibration: Calibration
 ) -> list[dict[str, Any]]:
@@ -125,8 +123,8 @@ def _figures(
         {
             "data": "validation, prompts not used for the calibration",
             "n": int(test.sum()),
-            "ece": expected_calibration_error(cost[test], measured.unsafe[test]),
-            "sign_accuracy": _sign_accuracy(measured.unsafe[test], cost[test]),
+            "ece": _or_none(expected_calibration_error(cost[test], measured.unsafe[test])),
+            "sign_accuracy": _or_none(_sign_accuracy(measured.unsafe[test], cost[test])),
         }
     ]
     for source in sorted(set(measured.source)):
@@ -151,12 +149,12 @@ def _figures(
 
 
 def _before_and_after(
-    job: Job, folder: Path
+    job: Job, gauge: Gauge
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Raw scores by torch and by the bundle of the same first windows, and the labels."""
     job.model.eval()
     before = np.concatenate(score_examples(job.model, job.valid))
-    after = load(folder).raw_scores_of_ids([ids for e in job.valid for ids in e.ids])[:, 0]
+    after = gauge.raw_scores_of_ids([ids for e in job.valid for ids in e.ids])[:, 0]
     labels = np.array([label for example in job.valid for label in example.unsafe])
     return before, after, labels
 

@@ -7,6 +7,8 @@ Saved as a *model folder*: the backbone as transformers writes it, `head.safeten
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -91,7 +93,8 @@ class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see 
     def save(self, folder: Path, tokenizer: Tokenizer) -> None:
         """Write a model folder; `folder` is made."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.backbone.save_pretrained(folder)
+        with _quiet_transformers():
+            self.backbone.save_pretrained(folder)
         save_file(
             {name: value.contiguous() for name, value in self.head.state_dict().items()},
             folder / "head.safetensors",
@@ -219,17 +222,23 @@ def _load_config(base: str) -> Any:
 def _load_backbone(base: str, config: Any = None) -> nn.Module:
     config = config or _load_config(base)
     # Masked-LM heads in a checkpoint are not ours; the warning about them would only alarm.
+    with _quiet_transformers():
+        backbone: nn.Module = AutoModel.from_pretrained(
+            base, config=config, **_backbone_options(config)
+        )
+    return backbone
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        backbone: nn.Module = AutoModel.from_pretrained(
-            base, config=config, **_backbone_options(config)
-        )
+        yield
     finally:
         transformers_logging.set_verbosity(verbosity)
         transformers_logging.enable_progress_bar()
-    return backbone
 
 
 def new_backbone(config: Any) -> nn.Module:

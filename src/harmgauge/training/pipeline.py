@@ -18,12 +18,16 @@ from tokenizers import Tokenizer
 from ..errors import RecipeError
 from ..windows import Windower
 from .bases import resolve_base, weights_sha256
-from .cost import Schedule, make_schedule, train
+from .cost import Schedule, check_choice, make_schedule, train
 from .examples import Example, LoadedSource, SourceReport, drop_leaks, load_sources, tokenise
 from .finish import make_bundle
 from .freezing import choose_trainable, merged_backbone
 from .model import CostModel, new_cost_model
 from .recipe import Recipe
+from .validation import check_calibration
+
+AFTER_TRAINING = frozenset({"description", "licence", "storage", "runtime"})
+"""settings that may differ on resuming: an export that failed says to change them"""
 
 
 @dataclass(slots=True)
@@ -35,6 +39,8 @@ class Job:
     tokenizer: Tokenizer
     train: list[Example]
     valid: list[Example]
+    watched: list[Example]
+    """the validation examples that choose the checkpoint"""
     train_sources: list[LoadedSource]
     valid_sources: list[LoadedSource]
     schedule: Schedule
@@ -54,7 +60,12 @@ class Job:
 
 
 def prepare(recipe: Recipe, folder: Path) -> Job:
-    """Read the data and make the untrained model; `folder` is the recipe's own."""
+    """Read the data and make the untrained model; `folder` is the recipe's own.
+
+    Raises:
+        RecipeError: the recipe cannot be followed, which is found out here and not at the end.
+        DataError: a file is missing or unreadable, or nothing of it can be used.
+    """
     base = resolve_base(recipe.base)
     torch.manual_seed(recipe.seed)  # the head's first weights belong to the run
     model, tokenizer = new_cost_model(
@@ -72,12 +83,17 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     examples = tokenise(train_sources, windower)
     if not examples:
         raise RecipeError("no training row is left after cleaning; see `--plan` for why")
+    valid = tokenise(valid_sources, windower)
+    watched = _capped(valid, recipe.evaluate.cap, recipe.seed)
+    check_choice(watched)
+    check_calibration(valid_sources)
     return Job(
         recipe,
         model,
         tokenizer,
         examples,
-        tokenise(valid_sources, windower),
+        valid,
+        watched,
         train_sources,
         valid_sources,
         make_schedule(examples, recipe.optim, recipe.seed),
@@ -90,25 +106,19 @@ def run(
     """Train, export, calibrate and measure; returns the bundle's folder.
 
     Raises:
-        RecipeError: `out` holds another run and `resume` is not asked for.
+        RecipeError: `out` holds a run and `resume` is not asked for, or a run of other settings.
     """
+    _check_folder(out, recipe, resume)
     job = prepare(recipe, folder)
-    settings = recipe.model_dump_json(indent=2, by_alias=True)
     out.mkdir(parents=True, exist_ok=True)
-    if (out / "recipe.json").exists():
-        if not resume:
-            raise RecipeError(f"{out} holds a run; go on with --resume or choose another --out")
-        if (out / "recipe.json").read_text(encoding="utf-8") != settings:
-            raise RecipeError(
-                f"{out} was begun with other settings; resume with the same recipe and overrides"
-            )
-    (out / "recipe.json").write_text(settings, encoding="utf-8")
+    (out / "recipe.json").write_text(
+        recipe.model_dump_json(indent=2, by_alias=True), encoding="utf-8"
+    )
     (out / "data.txt").write_text(job.describe() + "\n", encoding="utf-8")
     if not quiet:
         click.echo(job.describe(), err=True)
 
-    watched = _capped(job.valid, recipe.evaluate.cap, recipe.seed)
-    train(job.model, job.train, watched, recipe, out, resume=resume, quiet=quiet)
+    train(job.model, job.train, job.watched, recipe, out, resume=resume, quiet=quiet)
     draw_losses(out / "log.jsonl", out / "loss.png")
 
     job.model.backbone = merged_backbone(job.model.backbone)
@@ -118,6 +128,24 @@ def run(
     shutil.rmtree(out / "model", ignore_errors=True)
     os.replace(new, out / "model")
     return make_bundle(job, out)
+
+
+def _check_folder(out: Path, recipe: Recipe, resume: bool) -> None:
+    path = out / "recipe.json"
+    if not path.exists():
+        return
+    if not resume:
+        raise RecipeError(
+            f"{out} holds a run; go on with --resume, choose another --out or remove it"
+        )
+    begun = json.loads(path.read_text(encoding="utf-8"))
+    asked = recipe.model_dump(mode="json", by_alias=True)
+    changed = [key for key in asked if key not in AFTER_TRAINING and begun.get(key) != asked[key]]
+    if changed:
+        raise RecipeError(
+            f"{out} was begun with other settings ({', '.join(changed)}); resume with the same "
+            "recipe and overrides, or choose another --out"
+        )
 
 
 def draw_losses(log: Path, picture: Path) -> None:

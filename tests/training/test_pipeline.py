@@ -1,0 +1,203 @@
+"""`harmgauge train` from a recipe file to a bundle that others load."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner
+from tiny_task import texts, write_rows
+
+import harmgauge
+from harmgauge.bundle import read_bundle
+from harmgauge.cli.main import cli
+from harmgauge.errors import RecipeError
+from harmgauge.training.model import CostModel
+from harmgauge.windows import Windower
+from tiny import MAX_TOKENS
+
+CHATS = [harmgauge.Exchange(prompt="hello", response=text) for text, _ in texts(5, 20)]
+
+
+def write_recipe(folder: Path, recipe) -> Path:
+    values = recipe.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    return path
+
+
+def train(*arguments):
+    return CliRunner().invoke(cli, ["train", *map(str, arguments)])
+
+
+def trained_well(*arguments):
+    result = train(*arguments, "--quiet")
+    assert result.exit_code == 0, (result.exception, result.output)
+    return result
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, make_recipe, encoder_base) -> Path:
+    """A folder with a recipe and the run that was made from it."""
+    folder = tmp_path_factory.mktemp("finished")
+    recipe = write_recipe(folder, make_recipe(encoder_base))
+    result = trained_well(recipe, "--out", folder / "run", "optim.epochs=3")
+    assert result.output == f"bundle written: {folder / 'run' / 'bundle'}\n"
+    return folder
+
+
+def test_the_run_folder_tells_what_happened(finished):
+    run = finished / "run"
+    assert (run / "loss.png").read_bytes().startswith(b"\x89PNG")
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    steps = [line["step"] for line in lines if "step" in line]
+    assert steps == list(range(1, len(steps) + 1))
+    assert {"loss", "rank", "sign", "learning_rate", "gradient_norm"} <= lines[-2].keys()
+    assert [line["evaluated_at"] for line in lines if "evaluated_at" in line][:2] == [0, 10]
+    assert json.loads((run / "recipe.json").read_text())["optim"]["epochs"] == 3
+    assert "singles" in (run / "data.txt").read_text()
+    assert not list(run.glob(".*"))  # no scratch is left
+
+
+def test_the_bundle_is_calibrated_on_one_half_and_measured_on_the_other(finished):
+    manifest = read_bundle(finished / "run" / "bundle")
+    calibration, (first, *others) = manifest.calibration, manifest.metrics
+    assert calibration.n > 0
+    assert 0.3 < calibration.prior < 0.7
+    assert first["data"] == "validation, prompts not used for the calibration"
+    assert calibration.n + first["n"] == 60  # labelled texts in all; pairs have no label
+    assert 0 <= first["ece"] <= 1
+    figures = {entry["data"]: entry for entry in others}
+    assert figures["singles validation"]["auroc"] > 0.95
+    assert figures["singles validation"]["n"] == 60
+    assert figures["pairs validation, pairs"]["n"] == 30
+    assert figures["pairs validation, pairs"]["ranking_accuracy"] > 0.9
+    export = figures["export, validation"]
+    assert export["storage"] == "int8"
+    assert export["graph_difference"] < 1e-4
+    assert export["auroc_before"] - export["auroc_after"] <= 0.005
+    assert manifest.data == (
+        {"source": "singles", "licence": "CC0-1.0", "rows": 200},
+        {"source": "pairs", "licence": "CC0-1.0", "rows": 100},
+    )
+
+
+def test_the_bundle_carries_its_card(finished):
+    folder = finished / "run" / "bundle"
+    assert "README.md" in read_bundle(folder).files
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("# tiny\n")
+    assert "**Licence of the weights: CC0-1.0.**" in card
+    assert "validation, prompts not used for the calibration" in card
+
+
+def test_a_new_process_gives_the_same_costs(finished):
+    bundle = finished / "run" / "bundle"
+    chats = [{"prompt": chat.prompt, "response": chat.response} for chat in CHATS]
+    script = (
+        "import harmgauge, json, sys\n"
+        "gauge = harmgauge.load(sys.argv[1])\n"
+        "print(json.dumps(gauge.score(json.loads(sys.argv[2])).tolist()))\n"
+    )
+    command = [sys.executable, "-c", script, str(bundle), json.dumps(chats)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    costs = harmgauge.load(bundle).score(CHATS)
+    assert np.ptp(costs) > 1
+    np.testing.assert_allclose(json.loads(result.stdout), costs, atol=1e-5)
+
+
+def test_storage_may_change_on_resuming_and_fp32_agrees_with_torch(finished, tmp_path):
+    run = Path(shutil.copytree(finished / "run", tmp_path / "run"))
+    shutil.rmtree(run / "bundle")
+    trained_well(finished / "tiny.yaml", "--out", run, "--resume", "optim.epochs=3", "storage=fp32")
+    gauge = harmgauge.load(run / "bundle")
+    assert gauge.manifest.metrics[-1]["storage"] == "fp32"
+    np.testing.assert_allclose(torch_scores(run, CHATS), gauge.raw_scores(CHATS)[:, 0], atol=1e-4)
+    int8 = harmgauge.load(finished / "run" / "bundle").score(CHATS)
+    np.testing.assert_allclose(gauge.score(CHATS), int8, atol=0.5)
+
+
+def torch_scores(run: Path, chats) -> np.ndarray:
+    """Raw costs by the model folder of a run, text by text."""
+    import torch
+
+    model, tokenizer = CostModel.load(run / "model")
+    windower = Windower(tokenizer, model.spec.layout)
+    scores = []
+    for chat in chats:
+        ids = torch.tensor(windower.windows(chat))
+        with torch.no_grad():
+            scores.append(model(ids, torch.ones_like(ids)).max().item())
+    return np.array(scores)
+
+
+def test_a_run_is_never_overwritten_or_resumed_as_another(finished):
+    before = (finished / "run" / "log.jsonl").stat().st_mtime_ns
+    again = train(finished / "tiny.yaml", "--out", finished / "run", "optim.epochs=3")
+    assert isinstance(again.exception, RecipeError)
+    assert "--resume" in str(again.exception)
+    other = train(finished / "tiny.yaml", "--out", finished / "run", "--resume", "seed=1")
+    assert isinstance(other.exception, RecipeError)
+    assert "other settings (seed, optim)" in str(other.exception)
+    assert (finished / "run" / "log.jsonl").stat().st_mtime_ns == before
+
+
+def test_a_plan_tells_the_size_of_a_run_and_writes_nothing(tmp_path, make_recipe, encoder_base):
+    recipe = write_recipe(tmp_path, make_recipe(encoder_base))
+    result = train(recipe, "--plan", "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.exception
+    for word in ("singles", "pairs", "300 examples", " steps", " tokens", "% padding"):
+        assert word in result.output
+    for word in ("parameters trained", "minute", "GB of memory"):
+        assert word in result.output
+    assert list(tmp_path.iterdir()) == [recipe]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([("bread", True)] * 30, "no validation source holds at least 10 safe and 10 unsafe"),
+        # One prompt, so that all rows fall into one half; of "weather" it is the held-out one.
+        ([("bread", True)] * 15 + [("snow", False)] * 15, "half of the validation prompts"),
+    ],
+)
+def test_validation_data_that_cannot_serve_is_refused_before_training(
+    rows, said, tmp_path, make_recipe, encoder_base, data_folder
+):
+    answers = [
+        {"prompt": "weather", "response": f"{text} {i}", "is_safe": safe}
+        for i, (text, safe) in enumerate(rows)
+    ]
+    write_rows(tmp_path / "odd" / "valid.jsonl", answers)
+    data = {
+        "root": str(data_folder),
+        "train": [{"path": "singles/train.jsonl", "licence": "CC0-1.0"}],
+        "valid": [{"path": str(tmp_path / "odd" / "valid.jsonl"), "licence": "CC0-1.0"}],
+    }
+    recipe = write_recipe(tmp_path, make_recipe(encoder_base, data=data))
+    result = train(recipe, "--out", tmp_path / "run")
+    assert isinstance(result.exception, RecipeError)
+    assert said in str(result.exception)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_decoder_with_adapters_becomes_a_torch_bundle(tmp_path, make_recipe, decoder_base):
+    lora = {"max_tokens": MAX_TOKENS, "lora": {"rank": 4, "alpha": 8}}
+    recipe = write_recipe(tmp_path, make_recipe(decoder_base, model=lora, runtime="torch"))
+    trained_well(recipe, "--out", tmp_path / "run")
+    gauge = harmgauge.load(tmp_path / "run" / "bundle")
+    assert gauge.manifest.runtime == "torch"
+    assert gauge.manifest.pooling == "last"
+    assert not any("adapter" in name for name in gauge.manifest.files)
+    assert not any("storage" in entry for entry in gauge.manifest.metrics)
+    np.testing.assert_allclose(
+        torch_scores(tmp_path / "run", CHATS), gauge.raw_scores(CHATS)[:, 0], atol=1e-5
+    )
+    assert not any(math.isnan(cost) for cost in gauge.score(CHATS))
