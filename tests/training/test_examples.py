@@ -104,6 +104,31 @@ def test_balance_gives_both_classes_the_same_mass(tmp_path):
     assert sum(mass.values()) == pytest.approx(2.0 * len(examples))
 
 
+def test_any_file_is_read_by_naming_its_columns(tmp_path):
+    rows = [
+        {"question": "a", "answer": "cat", "verdict": "fine"},
+        {"question": "b", "answer": "dog", "verdict": "grim"},
+        {"question": "c", "answer": "sun", "verdict": "unsure"},
+    ]
+    loaded = load(
+        tmp_path,
+        rows,
+        columns={"prompt": "question", "response": "answer", "label": "verdict"},
+        labels={"fine": 0, "grim": 1, "unsure": None},
+    )
+    assert [row.items[0].unsafe for row in loaded.rows] == [0.0, 1.0]
+    assert loaded.rows[0].items[0].exchange.response == "cat"
+    assert (loaded.report.read, loaded.report.left_out, loaded.report.used) == (3, 1, 2)
+
+
+def test_rows_of_another_kind_and_repeated_prompts_are_counted(tmp_path):
+    rows = [{**qa("a", f"cat {i}", True), "kind": kind} for i, kind in enumerate("xxyx")]
+    loaded = load(tmp_path, rows, kind="x")
+    assert (loaded.report.read, loaded.report.left_out, loaded.report.used) == (4, 1, 3)
+    asked = load(tmp_path, rows, part="prompt", label=0).report
+    assert (asked.read, asked.duplicate, asked.used) == (4, 3, 1)
+
+
 def test_recast_and_safer_only_shape_rows(tmp_path):
     said = load(tmp_path, [qa("a", "cat", False)], recast="prompt").rows[0].items[0].exchange
     assert (said.prompt, said.response) == ("cat", None)

@@ -155,7 +155,7 @@ def test_a_plan_tells_the_size_of_a_run_and_writes_nothing(tmp_path, make_recipe
     assert result.exit_code == 0, result.exception
     for word in ("singles", "pairs", "300 examples", " steps", " tokens", "% padding"):
         assert word in result.output
-    for word in ("parameters trained", "minute", "GB of memory"):
+    for word in ("parameters trained", " min at ", "GB of memory"):
         assert word in result.output
     assert list(tmp_path.iterdir()) == [recipe]
 

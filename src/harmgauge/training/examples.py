@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data.columns import Columns
 from ..data.read import read_rows
 from ..data.row import Item, Row
 from ..errors import DataError
@@ -45,6 +46,8 @@ class SourceReport:
     licence: str
     read: int = 0
     bad: int = 0
+    left_out: int = 0
+    """of another kind, or with a label that the recipe or schema maps to null"""
     unlabelled: int = 0
     duplicate: int = 0
     contradictory: int = 0
@@ -87,6 +90,7 @@ def drop_leaks(train: Sequence[LoadedSource], valid: Sequence[LoadedSource]) -> 
         kept = [row for row in loaded.rows if row.group not in held_out]
         loaded.report.leaked = len(loaded.rows) - len(kept)
         loaded.report.used = len(kept)
+        loaded.report.unsafe = _count_unsafe(kept)
         loaded.rows[:] = kept
 
 
@@ -138,14 +142,18 @@ def _load(source: Source, data: Data, seed: int, folder: Path) -> LoadedSource:
     table = read_rows(
         path,
         schema=source.schema_name,
+        columns=None if source.columns is None else Columns(**source.columns),
         labels=source.labels,
         label=source.label,
         part=source.part,
         source=source.name or path.parent.name,
     )
     report = SourceReport(table.source, source.licence)
-    report.read, report.bad = len(table.rows) + len(table.bad), len(table.bad)
-    rows = _clean([_shape(row, source) for row in table.rows if _of_kind(row, source)], report)
+    of_kind = [row for row in table.rows if _of_kind(row, source)]
+    report.bad, report.duplicate = len(table.bad), table.collapsed
+    report.left_out = table.left_out + len(table.rows) - len(of_kind)
+    report.read = report.bad + report.duplicate + report.left_out + len(of_kind)
+    rows = _clean([_shape(row, source) for row in of_kind], report)
     if source.cap is not None and len(rows) > source.cap:
         chosen = np.random.default_rng(seed).permutation(len(rows))[: source.cap]
         report.capped = len(rows) - source.cap
@@ -156,8 +164,12 @@ def _load(source: Source, data: Data, seed: int, folder: Path) -> LoadedSource:
             f"{report.unlabelled} without label); state a label or check the schema"
         )
     report.used = len(rows)
-    report.unsafe = sum((item.unsafe or 0) >= 0.5 for row in rows for item in row.items)
+    report.unsafe = _count_unsafe(rows)
     return LoadedSource(source, rows, report)
+
+
+def _count_unsafe(rows: Iterable[Row]) -> int:
+    return sum((item.unsafe or 0) >= 0.5 for row in rows for item in row.items)
 
 
 def _find(path: str, root: str, folder: Path) -> Path:

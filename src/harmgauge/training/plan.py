@@ -40,8 +40,8 @@ class Plan:
             f"{self.examples:,} examples, {self.steps:,} steps, {self.tokens:,} tokens "
             f"({self.padding:.1%} padding)\n"
             f"{self.trainable:,} of {self.parameters:,} parameters trained\n"
-            f"about {max(self.minutes, 1):.0f} minutes at {self.tokens_per_second:,.0f} tokens/s on "
-            f"{torch.get_num_threads()} threads, evaluations aside; "
+            f"about {max(self.minutes, 1):.0f} min at {self.tokens_per_second:,.0f} tokens/s on "
+            f"{torch.get_num_threads()} CPU threads, evaluations aside; "
             f"about {self.memory_gb:.1f} GB of memory"
         )
 

@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import RecipeError
 
+ColumnRole = Literal["prompt", "response", "messages", "label", "category", "id"]
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -33,6 +35,8 @@ class Source(_Section):
     """name in logs and metrics; by default the name of the file's folder"""
     schema_name: str | None = Field(default=None, alias="schema")
     """upstream schema, where the columns alone do not settle it"""
+    columns: dict[ColumnRole, str] | None = None
+    """names of the columns of a file of any other layout, by what they hold"""
     labels: dict[str, float | None] | None = None
     """label column's values to unsafe (1), safe (0) or left out (null)"""
     label: float | None = None
