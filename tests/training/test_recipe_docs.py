@@ -1,0 +1,79 @@
+"""recipes/README.md documents every key of a recipe, and only those."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic_core import PydanticUndefined
+
+from harmgauge.data.columns import Columns
+from harmgauge.training import recipe
+
+PAGE = Path("recipes/README.md").read_text(encoding="utf-8")
+SECTIONS = {
+    "Recipe": recipe.Recipe,
+    "data": recipe.Data,
+    "data.train and data.valid, each source": recipe.Source,
+    "model": recipe.Model,
+    "model.lora": recipe.Lora,
+    "loss": recipe.Loss,
+    "optim": recipe.Optim,
+    "evaluate": recipe.Evaluate,
+}
+
+
+def documented(heading: str) -> dict[str, str]:
+    """Key and default of each line of the table under a heading."""
+    body = PAGE.split(f"\n### {heading}\n")[1].split("\n#")[0]
+    return dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", body, re.MULTILINE))
+
+
+def default(field) -> str:
+    value = field.default
+    if value is PydanticUndefined:
+        return "-"
+    if isinstance(value, recipe._Section):
+        return "below"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        value = list(value)
+    return {None: "null", "": "empty"}.get(value) if value in (None, "") else f"`{value}`"
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_every_key_stands_there_with_its_default(heading):
+    fields = SECTIONS[heading].model_fields
+    assert documented(heading) == {
+        field.alias or name: default(field) for name, field in fields.items()
+    }
+
+
+def test_every_section_is_looked_at():
+    known = {each for each in vars(recipe).values() if isinstance(each, type)}
+    sections = {each for each in known if issubclass(each, recipe._Section)}
+    assert sections - {recipe._Section} == set(SECTIONS.values())
+
+
+def test_columns_can_be_named_by_everything_that_the_reader_knows():
+    assert set(recipe.ColumnRole.__args__) == set(Columns.__slots__)
+
+
+@pytest.mark.parametrize("name", ["mini", "mini-research"])
+def test_every_source_of_a_recipe_has_its_upstream(name):
+    made = recipe.read_recipe(Path("recipes") / f"{name}.yaml")
+    folders = {source.path.split("/")[0] for source in (*made.data.train, *made.data.valid)}
+    assert folders <= set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
+    open_part = PAGE.split("### Non-commercial data")[0]
+    if name == "mini":
+        assert folders <= set(re.findall(r"^\| `(\w+)` \|", open_part, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", ["mini", "mini-research"])
+def test_a_source_has_the_licence_that_the_recipe_states(name):
+    made = recipe.read_recipe(Path("recipes") / f"{name}.yaml")
+    stated = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| ([\w.-]+)(?: †)? \| \d", PAGE, re.MULTILINE))
+    for source in (*made.data.train, *made.data.valid):
+        assert stated[source.path.split("/")[0]] == source.licence, source.path
