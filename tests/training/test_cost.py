@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from harmgauge.errors import HarmgaugeError, RecipeError
+from harmgauge.exchange import Exchange
 from harmgauge.training.cost import (
     Progress,
     collate,
@@ -22,8 +23,9 @@ from harmgauge.training.cost import (
     validation_metrics,
 )
 from harmgauge.training.freezing import merged_backbone
-from harmgauge.training.model import CostModel
+from harmgauge.training.model import CostModel, ModelSpec, new_cost_model
 from harmgauge.training.pipeline import prepare
+from harmgauge.windows import Layout, Windower
 
 LORA = {"max_tokens": 32, "lora": {"rank": 2, "alpha": 4}}
 
@@ -56,7 +58,7 @@ def test_a_trained_model_scores_the_same_in_a_new_process(
     script = f"""
 import json, sys, torch
 from pathlib import Path
-from harmgauge.training.model import CostModel
+from harmgauge.training.model import CostModel, ModelSpec, new_cost_model
 model, _ = CostModel.load(Path({str(tmp_path / "model")!r}))
 plain, left = [], []
 for ids in json.loads(Path({str(tmp_path / "ids.json")!r}).read_text()):
@@ -74,8 +76,7 @@ print(json.dumps([plain, left]))
     plain, left = json.loads(result.stdout)
     assert np.ptp(before) > 0.1
     np.testing.assert_allclose(plain, before, atol=1e-5)
-    if kind != "encoder":  # an encoder's positions are absolute, and it is never padded left
-        np.testing.assert_allclose(left, before, atol=1e-5)
+    np.testing.assert_allclose(left, before, atol=1e-5)
 
 
 def test_it_learns_the_task_from_singles_and_unlabelled_pairs(tmp_path, make_recipe, encoder_base):
@@ -245,3 +246,42 @@ def test_a_head_of_another_shape_is_refused(tmp_path, tiny_model):
 
 def test_progress_starts_before_any_evaluation():
     assert Progress().best_score == -math.inf
+
+
+@pytest.mark.parametrize("kind", ["Roberta", "MPNet", "DistilBert", "GPTNeoX", "Llama"])
+def test_padding_on_either_side_changes_no_cost(kind):
+    import transformers
+
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{kind}Config")(
+        vocab_size=50,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=40,
+        pad_token_id=1,
+    )
+    if kind == "DistilBert":
+        config.update({"dim": 16, "n_heads": 2, "n_layers": 2, "hidden_dim": 32})
+    backbone = getattr(transformers, f"{kind}Model")(config)
+    pooling = "last" if kind in ("GPTNeoX", "Llama") else "mean"
+    model = CostModel(backbone, ModelSpec(pooling, Layout((), (2,), (2,), 32))).eval()
+    torch.nn.init.normal_(model.head.weight)
+    ids = torch.tensor([[5, 1, 7, 1]])  # a real token may have the pad's id
+    pad = torch.ones(1, 3, dtype=torch.long)
+    ones = torch.ones_like(ids)
+    with torch.no_grad():
+        alone = model(ids, ones)
+        left = model(torch.cat([pad, ids], 1), torch.cat([0 * pad, ones], 1))
+        right = model(torch.cat([ids, pad], 1), torch.cat([ones, 0 * pad], 1))
+    torch.testing.assert_close(left, alone, atol=1e-5, rtol=0)
+    torch.testing.assert_close(right, alone, atol=1e-5, rtol=0)
+
+
+def test_a_long_word_is_read_in_pieces_and_not_as_unknown(encoder_base):
+    model, tokenizer = new_cost_model(str(encoder_base), max_tokens=32)
+    windows = Windower(tokenizer, model.spec.layout).windows(Exchange(prompt="b" * 150))
+    unknown = tokenizer.token_to_id("[UNK]")
+    assert all(unknown not in window for window in windows)
+    assert len(windows) > 1

@@ -6,6 +6,7 @@ Saved as a *model folder*: the backbone as transformers writes it, `head.safeten
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ from typing import Any, Literal
 
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, pre_tokenizers
+from tokenizers.models import WordPiece
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
@@ -69,6 +71,7 @@ class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see 
         # Small, so that training starts near cost 0, where every loss term is ln 2.
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
+        self._first_position = _first_position(backbone)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Raw scores.
@@ -81,9 +84,10 @@ class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see 
             fp32 scores, `[batch, outputs]`, the cost first.
         """
         inputs: dict[str, Tensor] = {"input_ids": input_ids, "attention_mask": attention_mask}
-        if self.spec.pooling == "last":
-            # Learned positions must start at the first real token under left padding too.
-            inputs["position_ids"] = (attention_mask.cumsum(1) - 1).clamp(min=0)
+        if self._first_position is not None:
+            # Positions must start at the first real token under left padding too.
+            positions = (attention_mask.cumsum(1) - 1).clamp(min=0)
+            inputs["position_ids"] = positions + self._first_position
         hidden = self.backbone(**inputs).last_hidden_state
         pooled = pool(hidden.float(), attention_mask, self.spec.pooling)
         with torch.autocast(device_type=pooled.device.type, enabled=False):
@@ -177,6 +181,10 @@ def new_cost_model(
         base_sha256=base_sha256,
     )
     tokenizer: Tokenizer = fast.backend_tokenizer
+    if isinstance(tokenizer.model, WordPiece):
+        # WordPiece reads a longer run of letters as one unknown token: text would be hidden.
+        cut = pre_tokenizers.FixedLength(tokenizer.model.max_input_chars_per_word)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([tokenizer.pre_tokenizer, cut])
     return CostModel(backbone, spec), tokenizer
 
 
@@ -203,6 +211,15 @@ def _layout(tokenizer: Any, max_tokens: int, *, encoder: bool) -> Layout:
     else:
         separator = tokenizer("\n\n", add_special_tokens=False)["input_ids"]
     return Layout(tuple(start), tuple(separator), tuple(end), max_tokens)
+
+
+def _first_position(backbone: nn.Module) -> int | None:
+    """Position id of a text's first token; None where the backbone takes no position ids."""
+    if "position_ids" not in inspect.signature(backbone.forward).parameters:
+        return None
+    table = getattr(getattr(backbone, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    return 0 if padding is None else padding + 1  # RoBERTa and its kin count from behind the pad
 
 
 def _hidden_size(config: Any) -> int:
