@@ -14,17 +14,13 @@ import torch
 
 from harmgauge.errors import HarmgaugeError, RecipeError
 from harmgauge.exchange import Exchange
-from harmgauge.training.cost import (
-    Progress,
-    collate,
-    make_schedule,
-    score_examples,
-    train,
-    validation_metrics,
-)
+from harmgauge.training.checkpoints import Progress
+from harmgauge.training.cost import train
 from harmgauge.training.freezing import merged_backbone
 from harmgauge.training.model import CostModel, ModelSpec, new_cost_model
+from harmgauge.training.monitor import collate, score_examples, validation_metrics
 from harmgauge.training.pipeline import prepare
+from harmgauge.training.schedule import make_schedule
 from harmgauge.windows import Layout, Windower
 
 LORA = {"max_tokens": 32, "lora": {"rank": 2, "alpha": 4}}

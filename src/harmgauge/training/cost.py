@@ -1,14 +1,11 @@
-"""Training a cost model: the loop, its checkpoints and its choice of the best one."""
+"""Training a cost model: the loop and its choice of the best weights."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,80 +13,22 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from safetensors.torch import load_file
 from tqdm import tqdm
 from transformers import get_scheduler
 
 from ..errors import HarmgaugeError, RecipeError
-from ..evaluation.metrics import auroc, ranking_accuracy
-from .batching import bucketed_batches, padding_share
+from .checkpoints import Progress, cut_log, save_checkpoint, trainable_state, write_tensors
 from .examples import Example
 from .losses import Targets, cost_terms
 from .model import CostModel
+from .monitor import MIN_PER_CLASS, collate, score_examples, validation_metrics
 from .recipe import Optim, Recipe
-
-MIN_PER_CLASS = 10
+from .schedule import Schedule, make_schedule
 
 
 class TrainingError(HarmgaugeError):
     """Training cannot go on; the last good checkpoint is kept."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """Where a run is; stored in each checkpoint."""
-
-    step: int = 0
-    best_step: int = -1
-    best_score: float = -math.inf
-    stale: int = 0
-    """evaluations since the best one"""
-    seconds: float = 0.0
-    finished: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """Every batch of a run, known before it starts."""
-
-    steps: list[list[list[int]]]
-    """for each optimiser step its forward passes, each a list of example indices"""
-    padding: float
-    """share of tokens that are padding"""
-    tokens: int
-    """tokens of all steps, padding included"""
-    norms: dict[str, float] = field(default_factory=dict)
-    """mean weight of each loss term a step"""
-
-
-def make_schedule(examples: Sequence[Example], optim: Optim, seed: int) -> Schedule:
-    """All batches of all epochs, from the seed alone, so that a resumed run sees the same."""
-    sizes = [example.size for example in examples]
-    batches: list[list[int]] = []
-    for epoch in range(math.ceil(optim.epochs)):
-        rng = np.random.default_rng((seed, epoch))
-        epoch_batches = bucketed_batches(sizes, optim.batch_tokens, rng)
-        share = min(1.0, optim.epochs - epoch)
-        batches += epoch_batches[: math.ceil(share * len(epoch_batches))]
-    steps = [batches[i : i + optim.accumulate] for i in range(0, len(batches), optim.accumulate)]
-    if optim.max_steps is not None:
-        steps = steps[: optim.max_steps]
-    flat = [batch for step in steps for batch in step]
-    tokens = sum(sum(sizes[i][0] for i in b) * max(sizes[i][1] for i in b) for b in flat)
-    return Schedule(
-        steps, padding_share_of(sizes, flat), tokens, _norms(examples, flat, len(steps))
-    )
-
-
-def padding_share_of(sizes: Sequence[tuple[int, int]], batches: Sequence[Sequence[int]]) -> float:
-    """Padding over batches that may hold an example more than once (several epochs)."""
-    flat = [sizes[i] for batch in batches for i in batch]
-    start, renumbered = 0, []
-    for batch in batches:
-        renumbered.append(list(range(start, start + len(batch))))
-        start += len(batch)
-    return padding_share(flat, renumbered)
 
 
 def train(
@@ -136,7 +75,7 @@ def train(
     if resume and (run / "checkpoint").is_dir():
         accelerator.load_state(str(run / "checkpoint"))
         progress = Progress(**json.loads((run / "checkpoint" / "progress.json").read_text()))
-        _cut_log(run / "log.jsonl", progress.step)
+        cut_log(run / "log.jsonl", progress.step)
     elif (run / "log.jsonl").exists():
         (run / "log.jsonl").unlink()
 
@@ -175,8 +114,8 @@ def train(
                 progress.finished = last or (patience is not None and progress.stale >= patience)
             if progress.step % checkpoint_every == 0 or progress.finished:
                 log.flush()
-                _save_checkpoint(accelerator, progress, run)
-    _trainable_state(model, load_file(run / "best.safetensors"))
+                save_checkpoint(accelerator, progress, run)
+    trainable_state(model, load_file(run / "best.safetensors"))
     model.eval()
     return progress
 
@@ -193,64 +132,6 @@ def check_choice(valid_examples: Sequence[Example]) -> None:
             f"no validation source holds at least {MIN_PER_CLASS} safe and {MIN_PER_CLASS} unsafe "
             "rows, so that no checkpoint could be chosen; add one to data.valid"
         )
-
-
-def score_examples(
-    model: CostModel, examples: Sequence[Example], batch_tokens: int = 16384
-) -> list[np.ndarray]:
-    """Raw costs of each example's sequences, in order, in evaluation mode."""
-    model.eval()
-    device = next(model.parameters()).device
-    sizes = [example.size for example in examples]
-    costs: list[np.ndarray] = [np.empty(0)] * len(examples)
-    with torch.inference_mode():
-        for batch in bucketed_batches(sizes, batch_tokens, np.random.default_rng(0)):
-            chosen = [examples[i] for i in batch]
-            ids, mask = collate([s for example in chosen for s in example.ids])
-            scores = model(ids.to(device), mask.to(device))[:, 0].float().cpu().numpy()
-            start = 0
-            for index, example in zip(batch, chosen, strict=True):
-                costs[index] = scores[start : start + len(example.ids)]
-                start += len(example.ids)
-    return costs
-
-
-def collate(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Right-padded ids and mask, `[n, longest]`. The pad id is 0: the mask hides it everywhere."""
-    longest = max(map(len, sequences))
-    ids = torch.zeros(len(sequences), longest, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, sequence in enumerate(sequences):
-        ids[row, : len(sequence)] = torch.tensor(sequence)
-        mask[row, : len(sequence)] = 1
-    return ids, mask
-
-
-def validation_metrics(examples: Sequence[Example], costs: Sequence[np.ndarray]) -> dict[str, Any]:
-    """AUROC of each source with both classes, their mean, and ranking accuracy of pair sources.
-
-    A source with fewer than `MIN_PER_CLASS` rows of a class would add noise to the choice, not
-    sense, and is left out of it.
-    """
-    by_source: dict[str, list[int]] = {}
-    for index, example in enumerate(examples):
-        by_source.setdefault(example.source, []).append(index)
-    aurocs: dict[str, float] = {}
-    rankings: dict[str, float] = {}
-    for source, indices in sorted(by_source.items()):
-        labels = np.concatenate([examples[i].unsafe for i in indices])
-        values = np.concatenate([costs[i] for i in indices])
-        known = ~np.isnan(labels)
-        positive = labels[known] >= 0.5
-        if min(positive.sum(), (~positive).sum()) >= MIN_PER_CLASS:
-            aurocs[source] = auroc(positive, values[known])
-        pairs = [(costs[i], s) for i in indices if (s := examples[i].safer) is not None]
-        if pairs:
-            rankings[source] = ranking_accuracy(
-                [cost[safer] for cost, safer in pairs], [cost[1 - safer] for cost, safer in pairs]
-            )
-    mean = float(np.mean(list(aurocs.values()))) if aurocs else math.nan
-    return {"auroc_mean": mean, "auroc": aurocs, "ranking": rankings}
 
 
 def _step(
@@ -315,18 +196,6 @@ def _targets(examples: Sequence[Example], device: torch.device) -> Targets:
     )
 
 
-def _norms(
-    examples: Sequence[Example], batches: Sequence[Sequence[int]], steps: int
-) -> dict[str, float]:
-    rank = sign = l2 = 0.0
-    for index in (i for batch in batches for i in batch):
-        example = examples[index]
-        rank += example.weight * (example.safer is not None)
-        sign += example.weight * sum(not math.isnan(label) for label in example.unsafe)
-        l2 += example.weight * len(example.ids)
-    return {"rank": rank / steps, "sign": sign / steps, "l2": l2 / steps}
-
-
 def _parameter_groups(model: CostModel, optim: Optim) -> Iterator[dict[str, Any]]:
     """No decay on biases and norms; the fresh head learns faster than the pretrained backbone."""
     backbone = [p for p in model.backbone.parameters() if p.requires_grad]
@@ -360,44 +229,6 @@ def _evaluate_and_keep(
     log.flush()
     if score > progress.best_score:
         progress.best_step, progress.best_score, progress.stale = progress.step, score, 0
-        _write_tensors(_trainable_state(model), run / "best.safetensors")
+        write_tensors(trainable_state(model), run / "best.safetensors")
     else:
         progress.stale += 1
-
-
-def _trainable_state(model: CostModel, new: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
-    """The trained weights by name; with `new`, they are set first."""
-    state = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
-    if new is not None:
-        for name, tensor in state.items():
-            tensor.copy_(new[name])
-    return state
-
-
-def _write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    temporary = path.with_suffix(".tmp")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
-    os.replace(temporary, path)
-
-
-def _save_checkpoint(accelerator: Accelerator, progress: Progress, run: Path) -> None:
-    """Write beside the old checkpoint, then swap, so that a kill at any moment leaves one."""
-    new, old = run / "checkpoint.new", run / "checkpoint.old"
-    for leftover in (new, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    accelerator.save_state(str(new))
-    (new / "progress.json").write_text(json.dumps(asdict(progress)))
-    if (run / "checkpoint").exists():
-        os.replace(run / "checkpoint", old)
-    os.replace(new, run / "checkpoint")
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _cut_log(path: Path, step: int) -> None:
-    """Drop log lines of steps after the checkpoint; they will be written again."""
-    lines = [
-        line
-        for line in path.read_text(encoding="utf-8").splitlines()
-        if (record := json.loads(line)).get("step", record.get("evaluated_at", 0)) <= step
-    ]
-    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")

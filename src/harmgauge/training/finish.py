@@ -19,7 +19,7 @@ from ..calibration import Calibration, expected_calibration_error, fit
 from ..evaluation.metrics import accuracy, auroc, ranking_accuracy
 from ..gauge import Gauge, load
 from .card import model_card
-from .cost import score_examples
+from .monitor import score_examples
 from .validation import held_out
 
 if TYPE_CHECKING:

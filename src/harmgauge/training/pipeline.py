@@ -18,12 +18,13 @@ from tokenizers import Tokenizer
 from ..errors import RecipeError
 from ..windows import Windower
 from .bases import resolve_base, weights_sha256
-from .cost import Schedule, check_choice, make_schedule, train
+from .cost import check_choice, train
 from .examples import Example, LoadedSource, SourceReport, drop_leaks, load_sources, tokenise
 from .finish import make_bundle
 from .freezing import choose_trainable, merged_backbone
 from .model import CostModel, new_cost_model
 from .recipe import Recipe
+from .schedule import Schedule, make_schedule
 from .validation import check_calibration
 
 AFTER_TRAINING = frozenset({"description", "licence", "storage", "runtime"})

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import torch
 
-from .cost import Schedule, collate
 from .examples import Example
 from .model import CostModel
+from .monitor import collate
+from .schedule import Schedule
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,67 @@
+"""What a run leaves on disk while it goes on, so that it can be resumed to the same end."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from accelerate import Accelerator
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .model import CostModel
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run is; stored in each checkpoint."""
+
+    step: int = 0
+    best_step: int = -1
+    best_score: float = -math.inf
+    stale: int = 0
+    """evaluations since the best one"""
+    seconds: float = 0.0
+    finished: bool = False
+
+
+def trainable_state(model: CostModel, new: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+    """The trained weights by name; with `new`, they are set first."""
+    state = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+    if new is not None:
+        for name, tensor in state.items():
+            tensor.copy_(new[name])
+    return state
+
+
+def write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    temporary = path.with_suffix(".tmp")
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
+    os.replace(temporary, path)
+
+
+def save_checkpoint(accelerator: Accelerator, progress: Progress, run: Path) -> None:
+    """Write beside the old checkpoint, then swap, so that a kill at any moment leaves one."""
+    new, old = run / "checkpoint.new", run / "checkpoint.old"
+    for leftover in (new, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    accelerator.save_state(str(new))
+    (new / "progress.json").write_text(json.dumps(asdict(progress)))
+    if (run / "checkpoint").exists():
+        os.replace(run / "checkpoint", old)
+    os.replace(new, run / "checkpoint")
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def cut_log(path: Path, step: int) -> None:
+    """Drop log lines of steps after the checkpoint; they will be written again."""
+    lines = [
+        line
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if (record := json.loads(line)).get("step", record.get("evaluated_at", 0)) <= step
+    ]
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")

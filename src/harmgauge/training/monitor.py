@@ -1,0 +1,76 @@
+"""Scores and metrics of examples while training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..evaluation.metrics import auroc, ranking_accuracy
+from .batching import bucketed_batches
+from .examples import Example
+from .model import CostModel
+
+MIN_PER_CLASS = 10
+
+
+def score_examples(
+    model: CostModel, examples: Sequence[Example], batch_tokens: int = 16384
+) -> list[np.ndarray]:
+    """Raw costs of each example's sequences, in order, in evaluation mode."""
+    model.eval()
+    device = next(model.parameters()).device
+    sizes = [example.size for example in examples]
+    costs: list[np.ndarray] = [np.empty(0)] * len(examples)
+    with torch.inference_mode():
+        for batch in bucketed_batches(sizes, batch_tokens, np.random.default_rng(0)):
+            chosen = [examples[i] for i in batch]
+            ids, mask = collate([s for example in chosen for s in example.ids])
+            scores = model(ids.to(device), mask.to(device))[:, 0].float().cpu().numpy()
+            start = 0
+            for index, example in zip(batch, chosen, strict=True):
+                costs[index] = scores[start : start + len(example.ids)]
+                start += len(example.ids)
+    return costs
+
+
+def collate(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Right-padded ids and mask, `[n, longest]`. The pad id is 0: the mask hides it everywhere."""
+    longest = max(map(len, sequences))
+    ids = torch.zeros(len(sequences), longest, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, sequence in enumerate(sequences):
+        ids[row, : len(sequence)] = torch.tensor(sequence)
+        mask[row, : len(sequence)] = 1
+    return ids, mask
+
+
+def validation_metrics(examples: Sequence[Example], costs: Sequence[np.ndarray]) -> dict[str, Any]:
+    """AUROC of each source with both classes, their mean, and ranking accuracy of pair sources.
+
+    A source with fewer than `MIN_PER_CLASS` rows of a class would add noise to the choice, not
+    sense, and is left out of it.
+    """
+    by_source: dict[str, list[int]] = {}
+    for index, example in enumerate(examples):
+        by_source.setdefault(example.source, []).append(index)
+    aurocs: dict[str, float] = {}
+    rankings: dict[str, float] = {}
+    for source, indices in sorted(by_source.items()):
+        labels = np.concatenate([examples[i].unsafe for i in indices])
+        values = np.concatenate([costs[i] for i in indices])
+        known = ~np.isnan(labels)
+        positive = labels[known] >= 0.5
+        if min(positive.sum(), (~positive).sum()) >= MIN_PER_CLASS:
+            aurocs[source] = auroc(positive, values[known])
+        pairs = [(costs[i], s) for i in indices if (s := examples[i].safer) is not None]
+        if pairs:
+            rankings[source] = ranking_accuracy(
+                [cost[safer] for cost, safer in pairs], [cost[1 - safer] for cost, safer in pairs]
+            )
+    mean = float(np.mean(list(aurocs.values()))) if aurocs else math.nan
+    return {"auroc_mean": mean, "auroc": aurocs, "ranking": rankings}

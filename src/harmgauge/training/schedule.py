@@ -1,0 +1,68 @@
+"""Every batch of a run, known before it starts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .batching import bucketed_batches, padding_share
+from .examples import Example
+from .recipe import Optim
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Every batch of a run, known before it starts."""
+
+    steps: list[list[list[int]]]
+    """for each optimiser step its forward passes, each a list of example indices"""
+    padding: float
+    """share of tokens that are padding"""
+    tokens: int
+    """tokens of all steps, padding included"""
+    norms: dict[str, float] = field(default_factory=dict)
+    """mean weight of each loss term a step"""
+
+
+def make_schedule(examples: Sequence[Example], optim: Optim, seed: int) -> Schedule:
+    """All batches of all epochs, from the seed alone, so that a resumed run sees the same."""
+    sizes = [example.size for example in examples]
+    batches: list[list[int]] = []
+    for epoch in range(math.ceil(optim.epochs)):
+        rng = np.random.default_rng((seed, epoch))
+        epoch_batches = bucketed_batches(sizes, optim.batch_tokens, rng)
+        share = min(1.0, optim.epochs - epoch)
+        batches += epoch_batches[: math.ceil(share * len(epoch_batches))]
+    steps = [batches[i : i + optim.accumulate] for i in range(0, len(batches), optim.accumulate)]
+    if optim.max_steps is not None:
+        steps = steps[: optim.max_steps]
+    flat = [batch for step in steps for batch in step]
+    tokens = sum(sum(sizes[i][0] for i in b) * max(sizes[i][1] for i in b) for b in flat)
+    return Schedule(
+        steps, padding_share_of(sizes, flat), tokens, _norms(examples, flat, len(steps))
+    )
+
+
+def padding_share_of(sizes: Sequence[tuple[int, int]], batches: Sequence[Sequence[int]]) -> float:
+    """Padding over batches that may hold an example more than once (several epochs)."""
+    flat = [sizes[i] for batch in batches for i in batch]
+    start, renumbered = 0, []
+    for batch in batches:
+        renumbered.append(list(range(start, start + len(batch))))
+        start += len(batch)
+    return padding_share(flat, renumbered)
+
+
+def _norms(
+    examples: Sequence[Example], batches: Sequence[Sequence[int]], steps: int
+) -> dict[str, float]:
+    rank = sign = l2 = 0.0
+    for index in (i for batch in batches for i in batch):
+        example = examples[index]
+        rank += example.weight * (example.safer is not None)
+        sign += example.weight * sum(not math.isnan(label) for label in example.unsafe)
+        l2 += example.weight * len(example.ids)
+    return {"rank": rank / steps, "sign": sign / steps, "l2": l2 / steps}
