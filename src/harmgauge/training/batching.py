@@ -42,10 +42,15 @@ def bucketed_batches(
     return batches
 
 
-def padding_share(sizes: Sequence[tuple[int, int]], batches: Sequence[Sequence[int]]) -> float:
-    """Share of all tokens in the batches that are padding, pairs counted at their longer side."""
+def padding_share(
+    sizes: Sequence[tuple[int, int]], batches: Sequence[Sequence[int]]
+) -> tuple[float, int]:
+    """Share of all tokens in the batches that are padding, and their number, padding included.
+
+    An example may be in several batches; a pair's shorter side counts as long as its longer one.
+    """
     padded = sum(
         sum(sizes[i][0] for i in batch) * max(sizes[i][1] for i in batch) for batch in batches
     )
-    real = sum(count * length for count, length in sizes)
-    return 1 - real / padded if padded else 0.0
+    real = sum(sizes[i][0] * sizes[i][1] for batch in batches for i in batch)
+    return (1 - real / padded if padded else 0.0), padded

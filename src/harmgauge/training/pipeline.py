@@ -117,7 +117,7 @@ def run(
     )
     (out / "data.txt").write_text(job.describe() + "\n", encoding="utf-8")
     if not quiet:
-        click.echo(job.describe(), err=True)
+        click.echo(f"{job.describe()}\n{job.schedule}", err=True)
 
     train(job.model, job.train, job.watched, recipe, out, resume=resume, quiet=quiet)
     draw_losses(out / "log.jsonl", out / "loss.png")

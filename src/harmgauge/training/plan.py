@@ -22,11 +22,7 @@ class Plan:
     """The size of a run."""
 
     examples: int
-    steps: int
-    tokens: int
-    """tokens over all steps, padding included"""
-    padding: float
-    """share of them that is padding"""
+    schedule: Schedule
     parameters: int
     trainable: int
     tokens_per_second: float
@@ -38,8 +34,7 @@ class Plan:
 
     def __str__(self) -> str:
         return (
-            f"{self.examples:,} examples, {self.steps:,} steps, {self.tokens:,} tokens "
-            f"({self.padding:.1%} padding)\n"
+            f"{self.examples:,} examples, {self.schedule}\n"
             f"{self.trainable:,} of {self.parameters:,} parameters trained\n"
             f"about {max(self.minutes, 1):.0f} min at {self.tokens_per_second:,.0f} tokens/s on "
             f"{torch.get_num_threads()} CPU threads, evaluations aside; "
@@ -67,9 +62,7 @@ def make_plan(model: CostModel, examples: Sequence[Example], schedule: Schedule)
     rate = tokens / seconds
     return Plan(
         examples=len(examples),
-        steps=len(schedule.steps),
-        tokens=schedule.tokens,
-        padding=schedule.padding,
+        schedule=schedule,
         parameters=sum(p.numel() for p in model.parameters()),
         trainable=trainable,
         tokens_per_second=rate,

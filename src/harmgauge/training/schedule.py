@@ -26,6 +26,9 @@ class Schedule:
     norms: dict[str, float] = field(default_factory=dict)
     """mean weight of each loss term a step"""
 
+    def __str__(self) -> str:
+        return f"{len(self.steps):,} steps, {self.tokens:,} tokens ({self.padding:.1%} padding)"
+
 
 def make_schedule(examples: Sequence[Example], optim: Optim, seed: int) -> Schedule:
     """All batches of all epochs, from the seed alone, so that a resumed run sees the same."""
@@ -40,20 +43,8 @@ def make_schedule(examples: Sequence[Example], optim: Optim, seed: int) -> Sched
     if optim.max_steps is not None:
         steps = steps[: optim.max_steps]
     flat = [batch for step in steps for batch in step]
-    tokens = sum(sum(sizes[i][0] for i in b) * max(sizes[i][1] for i in b) for b in flat)
-    return Schedule(
-        steps, padding_share_of(sizes, flat), tokens, _norms(examples, flat, len(steps))
-    )
-
-
-def padding_share_of(sizes: Sequence[tuple[int, int]], batches: Sequence[Sequence[int]]) -> float:
-    """Padding over batches that may hold an example more than once (several epochs)."""
-    flat = [sizes[i] for batch in batches for i in batch]
-    start, renumbered = 0, []
-    for batch in batches:
-        renumbered.append(list(range(start, start + len(batch))))
-        start += len(batch)
-    return padding_share(flat, renumbered)
+    padding, tokens = padding_share(sizes, flat)
+    return Schedule(steps, padding, tokens, _norms(examples, flat, len(steps)))
 
 
 def _norms(
