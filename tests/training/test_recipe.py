@@ -34,6 +34,11 @@ def test_overrides_reach_every_level(recipe_file):
     assert recipe.model.lora.rank == 4
 
 
+def test_label_values_need_no_quotes(recipe_file):
+    recipe = read_recipe(recipe_file, ["data.train.0.labels={0: 1, true: 0, Fine: 0, odd: null}"])
+    assert recipe.data.train[0].labels == {"0": 1, "true": 0, "fine": 0, "odd": None}
+
+
 def test_one_past_the_end_of_a_list_appends(recipe_file):
     source = '{"path": "c.jsonl", "licence": "MIT"}'
     recipe = read_recipe(recipe_file, [f"data.train.1={source}"])

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from ..data.labels import label_key
 from ..errors import RecipeError
 
 ColumnRole = Literal["prompt", "response", "messages", "label", "category", "id"]
@@ -55,6 +56,14 @@ class Source(_Section):
     """at most this many rows, drawn with the recipe's seed"""
     weight: float = Field(default=1.0, gt=0)
     """weight of each row in the loss"""
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _read_labels(cls, labels: Any) -> Any:
+        """In YAML the keys of {0: 1, true: 0} are no strings."""
+        if not isinstance(labels, dict):
+            return labels
+        return {label_key(key): unsafe for key, unsafe in labels.items()}
 
 
 class Data(_Section):
