@@ -115,6 +115,8 @@ def train(
             if progress.step % checkpoint_every == 0 or progress.finished:
                 log.flush()
                 save_checkpoint(accelerator, progress, run)
+    # Under bf16 accelerate leaves autocast on `forward`; what is saved and exported is fp32.
+    model = accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     trainable_state(model, load_file(run / "best.safetensors"))
     model.eval()
     return progress

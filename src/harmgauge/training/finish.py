@@ -151,11 +151,11 @@ def _figures(
 def _before_and_after(
     job: Job, gauge: Gauge
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Raw scores by torch and by the bundle of the same first windows, and the labels."""
+    """Raw scores by torch and by the bundle of the watched rows' first windows, and the labels."""
     job.model.eval()
-    before = np.concatenate(score_examples(job.model, job.valid))
-    after = gauge.raw_scores_of_ids([ids for e in job.valid for ids in e.ids])[:, 0]
-    labels = np.array([label for example in job.valid for label in example.unsafe])
+    before = np.concatenate(score_examples(job.model, job.watched))
+    after = gauge.raw_scores_of_ids([ids for e in job.watched for ids in e.ids])[:, 0]
+    labels = np.array([label for example in job.watched for label in example.unsafe])
     return before, after, labels
 
 
