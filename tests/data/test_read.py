@@ -42,6 +42,8 @@ PYRIT = {"category": "c", "prompt": "P", "response": "R"}
         ({"prompt": "P", "response": "R", "is_safe": True}, "qa", 0),
         ({"prompt": "P", "response": "R", "is_safe": "False"}, "qa", 1),
         ({"prompt": "P", "response": "R", "is_safe": None}, "qa", None),
+        ({"prompt": "P", "response": "R", "is_safe": float("nan")}, "qa", None),
+        ({"prompt": "P", "response": "R", "is_safe": "0.0"}, "qa", 1),
         ({"prompt": "P", "response": "R", "is_safe": 0, "category": {"x": True}}, "beavertails", 1),
         ({"response": "R", "is_safe": False}, "responses", 1),
         ({"prompt": "P", "response": "R"}, "prompt_response", None),
@@ -121,6 +123,23 @@ def test_safer_in_every_pku_release(
     assert row.safer == safer
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"is_response_0_safer": True, "is_response_1_safer": True},
+        {"safer_response_id": 2},
+        {**LABELS, "safer_response_id": 10**400},
+    ],
+)
+def test_a_pair_without_one_safer_response_is_a_bad_row(
+    tmp_path: Path, columns: dict[str, Any]
+) -> None:
+    rows = [{**PAIR, **columns}, {**PAIR, **dict.fromkeys(columns)}]
+    table = read_rows(write(tmp_path, rows))
+    assert [bad.id for bad in table.bad] == ["data.jsonl:1"]
+    assert "safer" in table.bad[0].error
+
+
 def test_pku_with_severity_categories_and_sources(tmp_path: Path) -> None:
     record = {
         **PAIR,
@@ -173,6 +192,19 @@ def test_transcripts_without_a_reply_are_bad_rows(tmp_path: Path, text: object) 
 def test_instructions_carry_their_input(tmp_path: Path) -> None:
     row, _ = read_one(tmp_path, {"instruction": "I", "input": "X", "output": "O"})
     assert row.items[0].exchange == Exchange("I\n\nX", "O")
+
+
+@pytest.mark.parametrize("with_prompt", [True, False])
+def test_preferences_between_messages_keep_their_prompt(tmp_path: Path, with_prompt: bool) -> None:
+    start = [{"role": "user", "content": "P"}] if with_prompt else []
+    record = {
+        "prompt": "P",
+        "chosen": [*start, {"role": "assistant", "content": "A"}],
+        "rejected": [*start, {"role": "assistant", "content": "B"}],
+    }
+    row, schema = read_one(tmp_path, record)
+    assert schema == "preference"
+    assert [item.exchange for item in row.items] == [Exchange("P", "A"), Exchange("P", "B")]
 
 
 def test_messages_with_a_response(tmp_path: Path) -> None:
@@ -278,6 +310,20 @@ def test_a_column_that_may_be_a_label_is_not_passed_over(tmp_path: Path) -> None
     with pytest.raises(DataError, match="prompts has no column is_saef"):
         read_rows(path)
     assert len(read_rows(path, schema="prompts").rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("record", "schema"),
+    [
+        ({"question": "P", "response": "R", "is_safe": True}, "responses"),
+        ({"prompt": "P", "answer": "R", "label": "safe"}, "labelled_prompts"),
+    ],
+)
+def test_a_column_that_may_be_the_other_half_is_not_passed_over(
+    tmp_path: Path, record: dict[str, Any], schema: str
+) -> None:
+    with pytest.raises(DataError, match=f"{schema} has no column"):
+        read_rows(write(tmp_path, [record]))
 
 
 def test_texts_of_a_csv_without_a_header_stay_out_of_the_error(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ class Fields:
             return None
         try:
             return float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise DataError(f"column {column!r} must be a number, found {_kind(value)}") from None
 
     def flags(self, column: str) -> Mapping[str, bool | None] | None:

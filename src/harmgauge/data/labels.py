@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -27,15 +28,16 @@ _NAMED: Mapping[str, LabelMap] = {
         ("is_unsafe", "unsafe", "is_toxic", "is_harmful", "moderation_flag"), IS_UNSAFE
     ),
 }
+_WHOLE = re.compile(r"-?\d+\.0")
 _SHOWN_LABELS = 12
 _SHOWN_LENGTH = 24
 
 
 def label_key(value: Any) -> str:
     """A label value as label maps name it: `true`, `1`, `not toxic`."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip().casefold()
+    key = str(value).strip().casefold()
+    # Whole numbers are written as 1.0 where a column of a data frame has gaps.
+    return key.removesuffix(".0") if _WHOLE.fullmatch(key) else key
 
 
 def is_missing(value: Any) -> bool:

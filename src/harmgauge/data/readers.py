@@ -35,8 +35,11 @@ def _safer(fields: Fields, items: Sequence[Item]) -> int | None:
         return int(number)
     if number not in (None, -1):
         raise DataError("column 'safer_response_id' must be 0 or 1")
-    for i in (0, 1):  # the older boolean columns; `unsafe_flag` is 0 for a true one
-        flag = fields.unsafe_flag(f"is_response_{i}_safer")
+    # The older boolean columns; `unsafe_flag` is 0 for a true one.
+    flags = [fields.unsafe_flag(f"is_response_{i}_safer") for i in (0, 1)]
+    if flags[0] is not None and flags[0] == flags[1]:
+        raise DataError("columns 'is_response_0_safer' and 'is_response_1_safer' must differ")
+    for i, flag in enumerate(flags):
         if flag is not None:
             return i if flag == 0 else 1 - i
     first, second = (item.unsafe for item in items)
@@ -71,15 +74,16 @@ def read_transcripts(fields: Fields) -> Reading:
 
 def read_preference(fields: Fields) -> Reading:
     prompt = fields.text("prompt")
-    chosen, rejected = (
-        fields.item(
-            Exchange(prompt, fields.text(column))
-            if isinstance(fields.record.get(column), str)
-            else read_transcript(fields.record.get(column), column)
-        )
-        for column in ("chosen", "rejected")
-    )
-    return Reading((chosen, rejected), 0, fields.meta)
+
+    def read(column: str) -> Item:
+        if isinstance(fields.record.get(column), str):
+            return fields.item(Exchange(prompt, fields.text(column)))
+        exchange = read_transcript(fields.record.get(column), column)
+        if len(exchange.turns) == 1:  # a reply alone; else the messages begin with the prompt
+            exchange = Exchange(prompt, exchange.response)
+        return fields.item(exchange)
+
+    return Reading((read("chosen"), read("rejected")), 0, fields.meta)
 
 
 def read_messages(fields: Fields) -> Reading:

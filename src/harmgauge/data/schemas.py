@@ -34,7 +34,8 @@ class Schema:
     labels: LabelMap = field(default_factory=dict)
     """what the values of `label` mean where the user states nothing"""
     strict: bool = False
-    """True where no column need say safe or unsafe: an unknown column might, so it is refused"""
+    """True where an unknown column is refused: it might hold the label where none need be there,
+    or the other half of a labelled prompt or response"""
 
     def fits(self, columns: frozenset[str]) -> bool:
         if not self.required <= columns or (self.one_of and not self.one_of & columns):
@@ -170,6 +171,7 @@ SCHEMAS = _by_name(
             readers.read_response,
             label="is_safe",
             labels=IS_SAFE,
+            strict=True,
         ),
         _schema(
             "messages",
@@ -331,6 +333,7 @@ SCHEMAS = _by_name(
             "prompts with a stated label map",
             "prompt label",
             readers.read_text("prompt"),
+            strict=True,
             **_COMMON,
         ),
         _schema(
