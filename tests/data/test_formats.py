@@ -75,6 +75,19 @@ def test_json_may_hold_lines_or_one_named_list(tmp_path: Path) -> None:
         records(broken)
 
 
+def test_one_object_with_messages_is_one_record(tmp_path: Path) -> None:
+    path = tmp_path / "chat.json"
+    path.write_text('{"messages": [{"role": "user", "content": "hello"}]}', encoding="utf-8")
+    assert records(path) == [(1, {"messages": [{"role": "user", "content": "hello"}]})]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_gzipped_file_is_known_by_its_content(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"data.{suffix}"
+    path.write_bytes(gzip.compress(b"a\n1\n" if suffix == "csv" else b'{"a": "1"}'))
+    assert records(path) == [(1, {"a": "1"})]
+
+
 def test_csv_with_bom_large_cell_nul_and_ragged_rows(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     large = "x" * 300_000

@@ -66,7 +66,9 @@ def format_of(path: Path) -> str:
 
 
 def _open(path: Path) -> IO[bytes]:
-    if path.suffix.lower() == ".gz":
+    with path.open("rb") as file:
+        gzipped = file.read(2) == b"\x1f\x8b"  # whatever the file is called
+    if gzipped or path.suffix.lower() == ".gz":
         return cast(IO[bytes], gzip.open(path, "rb"))
     return path.open("rb")
 
@@ -113,7 +115,8 @@ def _json(file: IO[bytes], path: Path) -> Iterator[Numbered]:
         return
     if isinstance(value, dict):
         lists = [inner for inner in value.values() if isinstance(inner, list)]
-        value = lists[0] if len(lists) == len(value) == 1 else [value]
+        # A lone list is that of the rows, unless it is that of the one row's messages.
+        value = lists[0] if len(lists) == len(value) == 1 and "messages" not in value else [value]
     if not isinstance(value, list):
         raise DataError(f"{path} holds no list of objects; write one, or JSON lines")
     yield from ((number, _as_record(inner)) for number, inner in enumerate(value, 1))
