@@ -90,6 +90,16 @@ def test_shares_are_met_and_checked(tmp_path: Path) -> None:
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["train.jsonl"]
 
 
+def test_a_share_that_is_no_number_and_a_file_without_a_row_are_refused(tmp_path: Path) -> None:
+    source = write(tmp_path / "data.jsonl", range(5))
+    with pytest.raises(DataError, match="sum to 1"):
+        split(source, tmp_path / "out", {"train": float("nan"), "test": 0.5})
+    source.write_text('{"prompt": 7}\n', encoding="utf-8")
+    with pytest.raises(DataError, match="none of its 1 rows can be read as prompts"):
+        split(source, tmp_path / "out", SHARES)
+    assert not (tmp_path / "out").exists()
+
+
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     source = write(tmp_path / "train.jsonl", range(5))
     with pytest.raises(DataError, match="exists"):

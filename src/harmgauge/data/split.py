@@ -45,10 +45,10 @@ def split(
     and one seed splits several files alike.
 
     Raises:
-        DataError: shares are not between 0 and 1 with sum 1, a file exists, or `path` cannot be
-            read.
+        DataError: shares are not between 0 and 1 with sum 1, a file exists, or `path` or all of
+            its rows cannot be read.
     """
-    if min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > 1e-6:
+    if min(shares.values()) < 0 or not abs(sum(shares.values()) - 1) < 1e-6:
         stated = ", ".join(f"{part} {share:g}" for part, share in shares.items())
         raise DataError(f"shares must be positive and sum to 1, found {stated}")
     files = {part: folder / f"{part}.jsonl" for part, share in shares.items() if share > 0}
@@ -73,6 +73,11 @@ def split(
         prompts[part].add(prompt)
         lines[part].append(json.dumps(record, default=str) + "\n")
 
+    if len(bad) == len(opened.records):
+        raise DataError(
+            f"{path}: none of its {len(bad)} rows can be read as {opened.schema.name}; the first: "
+            f"{bad[0].error}"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     for part, file in files.items():
         temporary = file.with_name(f".{file.name}.part")
