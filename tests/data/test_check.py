@@ -161,6 +161,15 @@ def test_lengths_by_a_tokenizer_count_everything_read(tmp_path: Path) -> None:
     assert (measure.unit, measure.max_tokens) == ("tokens", 4)
 
 
+def test_files_of_the_same_name_are_all_read(tmp_path: Path) -> None:
+    files = [write(tmp_path / v, [qa("a", "b")]) for v in ("one", "two")]
+    twins = [write(tmp_path / v / "x", [qa("a", "b")]) for v in ("one", "two")]
+    short = CliRunner().invoke(data, ["check", *map(str, files)]).output
+    assert "in both one/train.jsonl and two/train.jsonl" in short
+    full = CliRunner().invoke(data, ["check", *map(str, twins)]).output
+    assert f"in both {twins[0]} and {twins[1]}" in full
+
+
 def test_command_writes_text_and_json_without_a_text_of_the_data(tmp_path: Path) -> None:
     records = [qa("violet secret", "b"), qa("violet secret", "b", False), {"prompt": 1}]
     path, output = write(tmp_path / "mine", records), tmp_path / "report.json"

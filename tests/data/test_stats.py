@@ -59,6 +59,8 @@ def test_table_and_picture(pairs: Path, tmp_path: Path) -> None:
     assert "mixed 1, both_unsafe 1" in format_stats([facts], WORDS)
     plot([facts, facts], [sizes, []], WORDS, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(DataError, match="cannot be xyz"):
+        plot([facts], [sizes], WORDS, tmp_path / "picture.xyz")
 
 
 def test_command(pairs: Path, tmp_path: Path) -> None:

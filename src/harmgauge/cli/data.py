@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import reduce
 from pathlib import Path
@@ -157,13 +157,17 @@ def _read(
 ) -> dict[str, Table]:
     from ..data.read import read_rows
 
-    return {_name(file): read_rows(file, **layout, **meaning) for file in dict.fromkeys(files)}
+    names = _names(list(dict.fromkeys(files)))
+    return {name: read_rows(file, **layout, **meaning) for name, file in names.items()}
 
 
-def _name(file: str) -> str:
-    """Folder and file, since many sets are called train.jsonl."""
-    path = Path(file)
-    return file if file.startswith("hub:") else f"{path.resolve().parent.name}/{path.name}"
+def _names(files: Sequence[str]) -> dict[str, str]:
+    """Short names to files: folder and file, since many sets are called train.jsonl."""
+    short = [
+        file if file.startswith("hub:") else "/".join(Path(file).resolve().parts[-2:])
+        for file in files
+    ]
+    return dict(zip(short if len(set(short)) == len(files) else files, files, strict=True))
 
 
 def _write_json(file: Path, value: Any) -> None:

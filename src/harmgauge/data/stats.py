@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import needs_extra
+from ..errors import DataError, needs_extra
 from .lengths import Measure
 from .read import Table
 from .row import STRATA, Row
@@ -134,7 +134,7 @@ def plot(
     """Draw label balance and lengths of each file.
 
     Raises:
-        HarmgaugeError: matplotlib is not installed.
+        HarmgaugeError: matplotlib is not installed, or knows no such format.
     """
     try:
         from matplotlib.figure import Figure
@@ -162,6 +162,9 @@ def plot(
     spread.set_yticks(range(len(names)), names)
     if measure.max_tokens:
         spread.axvline(measure.max_tokens, linestyle="--", color="#64748b", linewidth=1)
+    form = file.suffix[1:] or "png"
+    if form not in figure.canvas.get_supported_filetypes():
+        raise DataError(f"{file}: a picture cannot be {form}; name it .png, .svg or .pdf")
     temporary = file.with_name(f".{file.name}.part")
-    figure.savefig(temporary, dpi=150, format=file.suffix[1:] or "png")
+    figure.savefig(temporary, dpi=150, format=form)
     temporary.replace(file)
