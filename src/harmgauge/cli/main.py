@@ -66,3 +66,9 @@ def main() -> None:
     except HarmgaugeError as error:
         click.echo(f"harmgauge: {error}", err=True)
         raise SystemExit(2) from None
+    except OSError as error:  # a folder that is not writable, a disk that is full
+        if error.filename is None and error.strerror is None:
+            raise
+        what = [str(part) for part in (error.filename, error.strerror) if part]
+        click.echo(f"harmgauge: {': '.join(what)}", err=True)
+        raise SystemExit(2) from None

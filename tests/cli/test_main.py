@@ -1,0 +1,25 @@
+"""A user's mistake is one line on stderr and exit status 2, never a traceback."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from harmgauge.cli.main import main
+
+
+@pytest.mark.parametrize("case", ["data", "system"])
+def test_a_mistake_is_one_line(case, tmp_path, monkeypatch, capsys):
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"prompt": "hello"}\n' if case == "system" else "", encoding="utf-8")
+    report = tmp_path / "nowhere" / "report.json"
+    monkeypatch.setattr(
+        sys, "argv", ["harmgauge", "data", "check", str(file), "--json", str(report)]
+    )
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("harmgauge: ")
+    assert ("nowhere" if case == "system" else "holds no rows") in line
