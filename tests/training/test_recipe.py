@@ -39,6 +39,11 @@ def test_label_values_need_no_quotes(recipe_file):
     assert recipe.data.train[0].labels == {"0": 1, "true": 0, "fine": 0, "odd": None}
 
 
+def test_a_text_that_looks_like_a_number_stays_a_text(recipe_file):
+    recipe = read_recipe(recipe_file, ["name=1e5", "base='12'", "optim.max_steps=12"])
+    assert (recipe.name, recipe.base, recipe.optim.max_steps) == ("1e5", "12", 12)
+
+
 def test_one_past_the_end_of_a_list_appends(recipe_file):
     source = '{"path": "c.jsonl", "licence": "MIT"}'
     recipe = read_recipe(recipe_file, [f"data.train.1={source}"])
@@ -54,7 +59,11 @@ def test_one_past_the_end_of_a_list_appends(recipe_file):
         ("optim.learning_rate=fast", "optim.learning_rate"),
         ("optim.learning_rate=-1", "greater than 0"),
         ("optim", "not of the form key=value"),
+        ("optim.learning_rate=.inf", "finite number"),
+        ("data.train.0.weight=.nan", "finite number"),
         ("data.train.9.cap=1", "names no place"),
+        ("name.x=1", "names no place"),
+        ("optim.betas=[0.9", "not valid YAML"),
     ],
 )
 def test_a_bad_key_or_value_is_named(recipe_file, override, said):
@@ -63,12 +72,18 @@ def test_a_bad_key_or_value_is_named(recipe_file, override, said):
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["- a list", "a: [", ""])
+@pytest.mark.parametrize("text", [b"- a list", b"a: [", b"", b"name: \xe9"])
 def test_a_file_that_is_no_recipe_is_named(tmp_path, text):
     path = tmp_path / "broken.yaml"
-    path.write_text(text)
+    path.write_bytes(text)
     with pytest.raises(RecipeError, match=r"broken\.yaml"):
         read_recipe(path)
+
+
+def test_a_key_that_stands_twice_is_refused(recipe_file):
+    recipe_file.write_text(MINIMAL + "optim: {epochs: 1}\noptim: {warmup: 0}\n")
+    with pytest.raises(RecipeError, match="'optim' stands twice"):
+        read_recipe(recipe_file)
 
 
 def test_a_missing_file_is_named():

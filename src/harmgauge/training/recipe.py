@@ -6,7 +6,6 @@ can be overridden on the command line as `optim.learning_rate=1e-4`.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +21,9 @@ ColumnRole = Literal["prompt", "response", "messages", "label", "category", "id"
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class Source(_Section):
@@ -171,12 +172,15 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe and apply `key=value` overrides.
 
     Raises:
-        RecipeError: the file is missing or no YAML, or a key is unknown, missing or ill-valued.
+        RecipeError: the file is missing or no YAML, or a key is unknown, missing, there twice or
+            ill-valued.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise RecipeError(f"cannot read recipe {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise RecipeError(f"{path} is not UTF-8; save it as UTF-8") from None
     except yaml.YAMLError as error:
         raise RecipeError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(values, dict):
@@ -188,6 +192,19 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     except ValidationError as error:
         problems = "; ".join(_explain(problem) for problem in error.errors())
         raise RecipeError(f"{path}: {problems}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice; YAML itself would let the last one win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
 
 
 def _override(values: Any, override: str) -> None:
@@ -208,11 +225,7 @@ def _override(values: Any, override: str) -> None:
                 if target.get(parent) is None:
                     target[parent] = {}
                 target = target[parent]
-        value = yaml.safe_load(text)
-        # YAML 1.1 reads 1e-4 as a string; people write it on command lines all the time.
-        if isinstance(value, str):
-            with contextlib.suppress(ValueError):
-                value = float(value)
+        value = yaml.safe_load(text)  # reads 1e-4 as a string, which pydantic makes a number
         if isinstance(target, list):
             if int(last) == len(target):
                 target.append(value)
@@ -220,6 +233,8 @@ def _override(values: Any, override: str) -> None:
                 target[int(last)] = value
         else:
             target[last] = value
+    except yaml.YAMLError:
+        raise RecipeError(f"the value of override {override!r} is not valid YAML") from None
     except (ValueError, IndexError, AttributeError, TypeError):
         raise RecipeError(f"override {override!r} names no place in the recipe") from None
 
