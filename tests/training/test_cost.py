@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from transformers import PreTrainedTokenizerFast
 
 from harmgauge.errors import HarmgaugeError, RecipeError
 from harmgauge.exchange import Exchange
@@ -22,6 +24,7 @@ from harmgauge.training.monitor import collate, score_examples, validation_metri
 from harmgauge.training.pipeline import prepare
 from harmgauge.training.schedule import make_schedule
 from harmgauge.windows import Layout, Windower
+from tiny import make_tokenizer
 
 LORA = {"max_tokens": 32, "lora": {"rank": 2, "alpha": 4}}
 
@@ -166,6 +169,71 @@ def test_more_tokens_than_positions_is_refused(tmp_path, make_recipe, encoder_ba
         prepare(make_recipe(encoder_base, model={"max_tokens": 64}), tmp_path)
 
 
+def test_positions_that_a_base_keeps_for_padding_are_not_counted(tmp_path):
+    from transformers import RobertaConfig, RobertaModel
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = RobertaConfig(vocab_size=300, max_position_embeddings=34, pad_token_id=1, **sizes)
+    RobertaModel(config).save_pretrained(tmp_path)
+    tokenizer = make_tokenizer()
+    names = {"unk_token": "[UNK]", "sep_token": "[SEP]", "eos_token": "[SEP]"}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(tmp_path)
+    with pytest.raises(RecipeError, match="only 32 positions"):
+        new_cost_model(str(tmp_path), max_tokens=33)
+    model, _ = new_cost_model(str(tmp_path), max_tokens=32)
+    ids = torch.full((1, 32), 7)
+    assert torch.isfinite(model(ids, torch.ones_like(ids))).all()
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        (["tokenizer.json", "tokenizer_config.json"], r"has no tokenizer\.json"),
+        (["model.safetensors"], "weights or the tokenizer of base"),
+    ],
+)
+def test_a_base_that_lacks_a_file_is_refused(tmp_path, encoder_base, lost, said):
+    folder = tmp_path / "base"
+    shutil.copytree(encoder_base, folder)
+    for name in lost:
+        (folder / name).unlink()
+    with pytest.raises(RecipeError, match=said):
+        new_cost_model(str(folder), max_tokens=32)
+    (folder / "model.safetensors").write_bytes(b"no weights at all")
+    with pytest.raises(RecipeError, match="weights or the tokenizer of base"):
+        new_cost_model(str(folder), max_tokens=32)
+
+
+def test_dropout_is_set_in_every_place_that_a_base_has(decoder_base):
+    model, _ = new_cost_model(str(decoder_base), max_tokens=32, dropout=0.25)
+    rates = {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)}
+    assert rates == {0.25}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"lora": {}, "freeze_layers": 1}, "leave out model.freeze_embeddings"),
+        ({"lora": {"targets": ["nowhere"]}}, r"\['nowhere'\] fit no layer"),
+        ({"lora": {"targets": "nowhere"}}, "'nowhere' fit no layer"),
+    ],
+)
+def test_adapters_that_cannot_be_are_refused(tmp_path, make_recipe, encoder_base, changes, said):
+    with pytest.raises(RecipeError, match=said):
+        prepare(make_recipe(encoder_base, model={"max_tokens": 32, **changes}), tmp_path)
+
+
+def test_adapters_start_alike_for_one_seed(tmp_path, make_recipe, encoder_base):
+    recipe = make_recipe(encoder_base, model=LORA)
+    first, again = (weights(prepare(recipe, tmp_path).model) for _ in range(2))
+    other = weights(prepare(recipe.model_copy(update={"seed": 1}), tmp_path).model)
+    drawn = [name for name in first if "lora_A" in name or name == "head.weight"]
+    assert len(drawn) > 1
+    for name in drawn:
+        assert torch.equal(first[name], again[name])
+        assert not torch.equal(first[name], other[name])
+
+
 def test_a_base_that_does_not_exist_is_refused_offline(tmp_path, make_recipe, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(RecipeError, match="no-such-base"):
@@ -229,8 +297,6 @@ def test_one_class_sources_take_no_part_in_the_choice(tmp_path, make_recipe, enc
 
 
 def test_a_head_of_another_shape_is_refused(tmp_path, tiny_model):
-    import shutil
-
     from safetensors.torch import save_file
 
     folder = tmp_path / "model"

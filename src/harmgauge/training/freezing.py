@@ -15,9 +15,15 @@ def choose_trainable(model: CostModel, settings: Model) -> None:
     """Freeze or adapt the backbone in place; the head is always trained in full.
 
     Raises:
-        RecipeError: more layers are to be frozen than there are.
+        RecipeError: more layers are to be frozen than there are, adapters are asked for beside
+            frozen layers, or they would fit no module.
     """
     if settings.lora is not None:
+        if settings.freeze_embeddings or settings.freeze_layers:
+            raise RecipeError(
+                "model.lora freezes the whole base already; leave out model.freeze_embeddings and "
+                "model.freeze_layers, or model.lora"
+            )
         model.backbone = _with_lora(model.backbone, settings)
         return
     if settings.freeze_embeddings:
@@ -64,4 +70,10 @@ def _with_lora(backbone: nn.Module, settings: Model) -> nn.Module:
         use_rslora=lora.rank_stabilised,
         bias="none",
     )
-    return get_peft_model(backbone, config)
+    try:
+        return get_peft_model(backbone, config)
+    except ValueError as error:
+        raise RecipeError(
+            f"model.lora.targets {lora.targets!r} fit no layer that can be adapted; name linear "
+            "modules of the base, or all-linear"
+        ) from error

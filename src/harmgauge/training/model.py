@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, pre_tokenizers
 from tokenizers.models import WordPiece
@@ -158,20 +159,32 @@ def new_cost_model(
         dropout: hidden and attention dropout where the backbone has it; None keeps its own.
 
     Raises:
-        RecipeError: the base cannot be loaded, or has fewer positions than `max_tokens`.
+        RecipeError: the base cannot be loaded, has no tokenizer, or has fewer positions than
+            `max_tokens`.
     """
     config = _load_config(base)
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions is not None and max_tokens > positions:
-        raise RecipeError(
-            f"max_tokens is {max_tokens}, but {base} has only {positions} positions; lower it"
-        )
     if dropout is not None:
-        for key in ("hidden_dropout_prob", "attention_probs_dropout_prob", "attention_dropout"):
+        for key in _DROPOUTS:
             if hasattr(config, key):
                 setattr(config, key, dropout)
-    backbone = _load_backbone(base, config)
-    fast = AutoTokenizer.from_pretrained(base)
+    try:
+        backbone = _load_backbone(base, config)
+        fast = AutoTokenizer.from_pretrained(base)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise RecipeError(
+            f"the weights or the tokenizer of base {base!r} cannot be loaded "
+            f"({type(error).__name__}); make the folder again (recipes/README.md)"
+        ) from error
+    # Where its files are missing, transformers makes a tokenizer that knows no word.
+    if not fast.is_fast or fast.vocab_size <= len(fast.all_special_ids):
+        raise RecipeError(f"base {base!r} has no tokenizer.json; put it into the folder")
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is not None:
+        positions -= _first_position(backbone) or 0
+        if max_tokens > positions:
+            raise RecipeError(
+                f"max_tokens is {max_tokens}, but {base} has only {positions} positions; lower it"
+            )
     encoder = is_encoder(config)
     layout = _layout(fast, max_tokens, encoder=encoder)
     spec = ModelSpec(
@@ -273,4 +286,9 @@ def _backbone_options(config: Any) -> dict[str, Any]:
     return options
 
 
+_DROPOUTS = (
+    *("hidden_dropout_prob", "attention_probs_dropout_prob"),  # BERT and its kin
+    *("dropout", "attention_dropout", "mlp_dropout", "embedding_dropout", "hidden_dropout"),
+    *("resid_pdrop", "embd_pdrop", "attn_pdrop", "resid_dropout", "embed_dropout"),  # GPT
+)
 _POOLER_TYPES = frozenset({"bert", "camembert", "mpnet", "roberta", "xlm-roberta"})
