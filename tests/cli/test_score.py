@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import subprocess
@@ -5,6 +6,7 @@ import sys
 from dataclasses import fields
 
 import pytest
+from click.testing import CliRunner
 
 from harmgauge import Exchange, Verdict
 from harmgauge.cli import draw
@@ -51,7 +53,9 @@ def test_each_line_of_stdin_is_a_prompt(score, tiny_gauge):
     result = score("--json", input=lines)
     assert result.exit_code == 1
     expected = tiny_gauge.verdicts(["hello", "", "not utf-8 \udcff", "a\u2028cat"])
-    assert verdicts(result) == [verdict.to_dict() for verdict in expected]
+    for found, verdict in zip(verdicts(result), expected, strict=True):
+        assert found["cost"] == pytest.approx(verdict.cost, abs=1e-4)
+        assert (found["empty"], found["error"]) == (verdict.empty, verdict.error)
     assert "1 of 4 lines could not be judged: line 3" in result.stderr
 
 
@@ -147,6 +151,44 @@ def test_messages_that_are_no_json_exit_with_2(score):
     assert "not JSON" in result.stderr
 
 
+def start(tiny_bundle, *arguments):
+    code = "from harmgauge.cli.main import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, "score", "--gauge", str(tiny_bundle), *arguments],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_a_line_of_a_slow_pipe_is_answered_at_once(tiny_bundle):
+    with start(tiny_bundle, "--json") as process:
+        for text in ("hello", "cat", "dog"):
+            process.stdin.write(f"{text}\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["error"] is None  # else this hangs
+        process.stdin.write("rain")
+        process.stdin.close()
+        assert len(process.stdout.readlines()) == 1
+        assert process.wait() == 0
+
+
+@pytest.mark.parametrize("arguments", [[], ["--messages", "-"]])
+def test_a_closed_stdin_is_a_mistake_in_the_call(score, monkeypatch, arguments):
+    monkeypatch.setattr(CliRunner, "isolation", without_stdin(CliRunner.isolation))
+    result = score(*arguments)
+    assert result.exit_code == 2
+    assert "stdin is closed" in result.stderr
+
+
+def without_stdin(isolation):
+    @contextlib.contextmanager
+    def isolated(*arguments, **options):
+        with isolation(*arguments, **options) as streams:
+            sys.stdin = None
+            yield streams
+
+    return isolated
+
+
 def in_a_terminal(arguments, typed):
     """What a person sees who types into a terminal; and the exit status."""
     pty = pytest.importorskip("pty")
@@ -179,11 +221,7 @@ def test_a_terminal_without_a_text_is_asked_for_some(tiny_bundle, tiny_gauge):
 
 
 def test_a_closed_pipe_is_no_error_to_talk_about(tiny_bundle):
-    code = "from harmgauge.cli.main import main; main()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, "score", "--gauge", str(tiny_bundle), "--json"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    process = start(tiny_bundle, "--json")
     process.stdout.close()
     process.stdin.write("hello\n" * 5000)
     process.stdin.close()

@@ -6,8 +6,9 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from ..gauge import Gauge
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_BLOCK = 1 << 18
+"""most bytes of stdin that are judged at a time: enough lines to sort well by length"""
 
 
 class ThresholdType(click.ParamType[float | str]):
@@ -99,7 +102,7 @@ def score(
         _one(gauge, {"prompt": prompt, "response": response}, threshold, as_json)
     elif messages is not None:
         _one(gauge, {"messages": _read_messages(messages)}, threshold, as_json)
-    elif sys.stdin.isatty():
+    elif sys.stdin is not None and sys.stdin.isatty():
         _converse(gauge, threshold, as_json)
     else:
         _lines(gauge, threshold, as_json)
@@ -121,8 +124,8 @@ def _lines(gauge: Gauge, threshold: float | str | None, as_json: bool) -> None:
     if not as_json:
         click.echo(draw.HEADER, err=True)
     count, failed = 0, []
-    for chunk in bulk.chunks(_decoded(sys.stdin.buffer), bulk.CHUNK):
-        for verdict in gauge.verdicts(chunk, threshold):
+    for lines in _arriving(_stdin()):
+        for verdict in gauge.verdicts(lines, threshold):
             count += 1
             if verdict.error is not None:
                 failed.append(count)
@@ -133,12 +136,27 @@ def _lines(gauge: Gauge, threshold: float | str | None, as_json: bool) -> None:
     _finish(count, failed, "line", "")
 
 
-def _decoded(stream: BinaryIO) -> Iterator[str]:
-    for number, line in enumerate(stream):
-        if number == 0:
-            line = line.removeprefix(b"\xef\xbb\xbf")
-        # Bytes that are no UTF-8 become lone surrogates, which fail their own line alone.
-        yield line.decode("utf-8", "surrogateescape").rstrip("\r\n")
+def _stdin() -> BufferedReader:
+    if sys.stdin is None:  # closed by whoever started this process
+        raise click.UsageError("stdin is closed; give a TEXT, --input FILE or --messages FILE")
+    return cast(BufferedReader, sys.stdin.buffer)
+
+
+def _arriving(stream: BufferedReader) -> Iterator[list[str]]:
+    """Lines as they arrive: many at once from a file, each at once from a slow pipe."""
+    if first := stream.readline():
+        yield [_decoded(first.removeprefix(b"\xef\xbb\xbf"))]
+    rest = b""
+    while block := stream.read1(_BLOCK):
+        *lines, rest = (rest + block).split(b"\n")
+        yield list(map(_decoded, lines))
+    if rest:
+        yield [_decoded(rest)]
+
+
+def _decoded(line: bytes) -> str:
+    # Bytes that are no UTF-8 become lone surrogates, which fail their own line alone.
+    return line.decode("utf-8", "surrogateescape").rstrip("\r\n")
 
 
 def _converse(gauge: Gauge, threshold: float | str | None, as_json: bool) -> None:
@@ -173,7 +191,7 @@ def _ask() -> str:
 
 def _read_messages(name: str) -> Any:
     try:
-        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        content = _stdin().read() if name == "-" else Path(name).read_bytes()
         return json.loads(content.decode("utf-8-sig"))
     except OSError as error:
         raise DataError(f"{name} cannot be read ({type(error).__name__}); check the path") from None
