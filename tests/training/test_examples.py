@@ -18,6 +18,12 @@ def load(folder: Path, rows: list[dict], **options):
     return load_sources([source], data, 0, folder)[0]
 
 
+def account(report) -> int:
+    """Every row that was read is in one of these."""
+    lost = ("bad", "left_out", "unlabelled", "duplicate", "contradictory", "identical_responses")
+    return sum(getattr(report, name) for name in (*lost, "leaked", "capped", "used"))
+
+
 def qa(prompt, response, is_safe):
     return {"prompt": prompt, "response": response, "is_safe": is_safe}
 
@@ -33,8 +39,8 @@ def test_duplicates_merge_and_contradictions_average(tmp_path):
     loaded = load(tmp_path, rows)
     assert [row.items[0].unsafe for row in loaded.rows] == [0.0, 0.5]
     report = loaded.report
-    assert (report.read, report.duplicate, report.contradictory, report.bad) == (5, 2, 1, 1)
-    assert report.used == 2
+    assert (report.read, report.duplicate, report.contradictory, report.bad) == (5, 1, 1, 1)
+    assert account(report) == report.read
 
 
 def pku(response_0, response_1, safe_0, safe_1, safer):
@@ -54,13 +60,15 @@ def test_pairs_that_teach_nothing_or_lie_are_left_out_and_counted(tmp_path):
         pku("cat", "cat", True, True, 0),
         pku("sun", "rain", True, False, 1),
         pku("dog", "cat", False, True, 1),
+        pku("dog", "cat", True, False, 0),
     ]
     loaded = load(tmp_path, rows)
     report = loaded.report
-    assert len(loaded.rows) == 1
+    assert [(row.id, row.safer) for row in loaded.rows] == [("rows.jsonl:1", 0)]
     assert report.identical_responses == 1
-    assert report.contradictory == 1
-    assert report.duplicate == 1  # the last row is the first in the other order
+    assert report.contradictory == 2  # the third lies, the last says the opposite of the first
+    assert report.duplicate == 1  # the fourth is the first in the other order
+    assert account(report) == report.read == 5
 
 
 def test_caps_draw_by_the_seed_and_keep_order(tmp_path):
@@ -71,11 +79,33 @@ def test_caps_draw_by_the_seed_and_keep_order(tmp_path):
     assert numbers == sorted(numbers)
     assert numbers != list(range(1, 11))
     assert loaded.report.capped == 40
+    assert account(loaded.report) == 50
 
 
 def test_a_source_without_any_label_is_an_error_that_says_so(tmp_path):
     with pytest.raises(DataError, match="state a label"):
         load(tmp_path, [{"prompt": "hello"}, {"prompt": "thank you"}])
+
+
+def test_columns_that_are_not_used_are_kept_for_the_report(tmp_path):
+    loaded = load(tmp_path, [{**qa("a", "cat", True), "mood": "glad"}])
+    assert loaded.unused == ["mood"]
+
+
+def test_a_hub_id_is_read_when_asked_for_by_name(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    asked = []
+
+    def load_dataset(name, **options):
+        asked.append((name, options["split"]))
+        return [qa("a", "cat", True)]
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    source = Source(path="hub:owner/pets:test", licence="CC0-1.0")
+    data = Data(root=str(tmp_path), train=[source], valid=[source])
+    (loaded,) = load_sources([source], data, 0, tmp_path)
+    assert asked == [("owner/pets", "test")]
+    assert loaded.rows[0].source == "pets"
 
 
 def test_a_missing_file_names_the_folder(tmp_path):
@@ -91,6 +121,7 @@ def test_training_rows_that_share_a_prompt_with_validation_are_dropped(tmp_path)
     drop_leaks([train], [valid])
     assert [row.group for row in train.rows] == ["a"]
     assert train.report.leaked == 1
+    assert account(train.report) == train.report.read
 
 
 def test_balance_gives_both_classes_the_same_mass(tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.columns import Columns
+from ..data.hub import HUB
 from ..data.read import read_rows
 from ..data.row import Item, Row
 from ..errors import DataError
@@ -50,7 +51,9 @@ class SourceReport:
     """of another kind, or with a label that the recipe or schema maps to null"""
     unlabelled: int = 0
     duplicate: int = 0
+    """repeats of a row that say the same"""
     contradictory: int = 0
+    """repeats of a row that say otherwise, and pairs whose safer response is the only unsafe one"""
     identical_responses: int = 0
     leaked: int = 0
     capped: int = 0
@@ -66,6 +69,8 @@ class LoadedSource:
     source: Source
     rows: list[Row]
     report: SourceReport = field(repr=False)
+    unused: list[str] = field(default_factory=list)
+    """columns of the file that its schema does not know"""
 
 
 def load_sources(
@@ -74,8 +79,9 @@ def load_sources(
     """Read, clean and cap the given sources.
 
     Exact duplicates become one row; rows that differ in the label alone become one row with the
-    mean label; pairs with identical responses, pairs whose safer response is the only unsafe one,
-    and rows that teach nothing (no label, no pair) are left out. All are counted.
+    mean label; of pairs that disagree on which response is safer the first counts; pairs with
+    identical responses, pairs whose safer response is the only unsafe one, and rows that teach
+    nothing (no label, no pair) are left out. Each row that was read is counted once.
 
     Raises:
         DataError: a file is missing or unreadable, or nothing of it can be used.
@@ -146,7 +152,7 @@ def _load(source: Source, data: Data, seed: int, folder: Path) -> LoadedSource:
         labels=source.labels,
         label=source.label,
         part=source.part,
-        source=source.name or path.parent.name,
+        source=source.name or (path.parent.name if isinstance(path, Path) else None),
     )
     report = SourceReport(table.source, source.licence)
     of_kind = [row for row in table.rows if _of_kind(row, source)]
@@ -161,18 +167,21 @@ def _load(source: Source, data: Data, seed: int, folder: Path) -> LoadedSource:
     if not rows:
         raise DataError(
             f"{path}: none of {report.read} rows can be trained on ({report.bad} unreadable, "
-            f"{report.unlabelled} without label); state a label or check the schema"
+            f"{report.unlabelled} without label, {report.left_out} of another kind or left out by "
+            "their label); state a label or check the schema"
         )
     report.used = len(rows)
     report.unsafe = _count_unsafe(rows)
-    return LoadedSource(source, rows, report)
+    return LoadedSource(source, rows, report, table.unused)
 
 
 def _count_unsafe(rows: Iterable[Row]) -> int:
     return sum((item.unsafe or 0) >= 0.5 for row in rows for item in row.items)
 
 
-def _find(path: str, root: str, folder: Path) -> Path:
+def _find(path: str, root: str, folder: Path) -> str | Path:
+    if path.startswith(HUB):
+        return path
     for base in (Path(root), folder / root):
         if (base / path).is_file():
             return base / path
@@ -203,36 +212,47 @@ def _recast(item: Item, role: str) -> Item:
 
 
 def _clean(rows: Sequence[Row], report: SourceReport) -> list[Row]:
-    kept: dict[Hashable, Row] = {}
-    labels: dict[Hashable, list[float]] = {}
+    alike: dict[Hashable, list[Row]] = {}
     for row in rows:
-        if any(item.exchange.blank for item in row.items):
-            report.bad += 1
-        elif row.is_pair:
-            first, second = row.items
-            if first.exchange.turns == second.exchange.turns:
-                report.identical_responses += 1
-            elif row.safer is not None and _contradicts_itself(row):
-                report.contradictory += 1
-            elif row.safer is None and first.unsafe is None and second.unsafe is None:
-                report.unlabelled += 1
-            else:
-                pair = frozenset((first.exchange.turns, second.exchange.turns))
-                report.duplicate += pair in kept
-                kept.setdefault(pair, row)
-        elif row.items[0].unsafe is None:
-            report.unlabelled += 1
-        else:
-            turns = row.items[0].exchange.turns
-            report.duplicate += turns in kept
-            kept.setdefault(turns, row)
-            labels.setdefault(turns, []).append(row.items[0].unsafe)
-    for key, values in labels.items():
-        if len(set(values)) > 1:
-            report.contradictory += 1
-            item = replace(kept[key].items[0], unsafe=sum(values) / len(values))
-            kept[key] = replace(kept[key], items=(item,))
-    return list(kept.values())
+        fault = _fault(row)
+        if fault is not None:
+            setattr(report, fault, getattr(report, fault) + 1)
+            continue
+        # A pair is the same in either order.
+        alike.setdefault(frozenset(item.exchange.turns for item in row.items), []).append(row)
+    return [_merge(same, report) for same in alike.values()]
+
+
+def _fault(row: Row) -> str | None:
+    """Why a row cannot be trained on, as `SourceReport` calls it."""
+    if any(item.exchange.blank for item in row.items):
+        return "bad"
+    if row.is_pair and row.items[0].exchange.turns == row.items[1].exchange.turns:
+        return "identical_responses"
+    if row.safer is not None and _contradicts_itself(row):
+        return "contradictory"
+    if row.safer is None and all(item.unsafe is None for item in row.items):
+        return "unlabelled"
+    return None
+
+
+def _merge(same: Sequence[Row], report: SourceReport) -> Row:
+    """One row for all of one text or pair: singles get the mean label, of pairs the first stays."""
+    first, *repeats = same
+    agree = sum(_says(row) == _says(first) for row in repeats)
+    report.duplicate += agree
+    report.contradictory += len(repeats) - agree
+    if first.is_pair or agree == len(repeats):
+        return first
+    labels = [row.items[0].unsafe or 0.0 for row in same]
+    return replace(first, items=(replace(first.items[0], unsafe=sum(labels) / len(labels)),))
+
+
+def _says(row: Row) -> Hashable:
+    """The label of a single; of a pair, which response is safer, whatever their order."""
+    if not row.is_pair:
+        return row.items[0].unsafe
+    return None if row.safer is None else row.items[row.safer].exchange.turns
 
 
 def _contradicts_itself(row: Row) -> bool:

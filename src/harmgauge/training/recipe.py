@@ -30,7 +30,7 @@ class Source(_Section):
     """One data file and how it takes part."""
 
     path: str
-    """file below the data folder, or an absolute path"""
+    """file below the data folder, an absolute path, or hub:OWNER/NAME[:SPLIT]"""
     licence: str
     """licence of the data, carried into the bundle"""
     name: str | None = None
