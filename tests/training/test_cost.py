@@ -90,9 +90,18 @@ def test_it_learns_the_task_from_singles_and_unlabelled_pairs(tmp_path, make_rec
     assert progress.best_score == pytest.approx(metrics["auroc_mean"], abs=1e-6)
 
 
-@pytest.mark.parametrize("model", [{"max_tokens": 32}, LORA], ids=["full", "lora"])
-def test_a_resumed_run_ends_in_the_same_weights(tmp_path, make_recipe, encoder_base, model):
-    recipe = make_recipe(encoder_base, model={**model, "dropout": 0.1})
+@pytest.mark.parametrize(
+    ("model", "optim"),
+    [
+        ({"max_tokens": 32}, {}),
+        (LORA, {}),
+        ({"max_tokens": 32}, {"accumulate": 3, "schedule": "cosine", "batch_tokens": 96}),
+    ],
+    ids=["full", "lora", "accumulate"],
+)
+def test_a_resumed_run_ends_in_the_same_weights(tmp_path, make_recipe, encoder_base, model, optim):
+    optim = {"learning_rate": 3e-3, "batch_tokens": 256, "epochs": 2, **optim}
+    recipe = make_recipe(encoder_base, model={**model, "dropout": 0.1}, optim=optim)
     whole, _ = fit(recipe, tmp_path / "whole")
 
     job = prepare(recipe, tmp_path)
@@ -115,6 +124,10 @@ def test_a_resumed_run_ends_in_the_same_weights(tmp_path, make_recipe, encoder_b
         patch.setattr(module, "_step", dying)
         with pytest.raises(KeyboardInterrupt):
             train(job.model, job.train, job.valid, recipe, run, quiet=True)
+    # Pulled once more, in the middle of a swap and of a line of the log.
+    (run / "checkpoint").rename(run / "checkpoint.old")
+    with (run / "log.jsonl").open("a") as file:
+        file.write('{"step": 11, "lo')
     resumed, _ = fit(recipe, run, resume=True)
 
     expected, found = weights(whole.model), weights(resumed.model)
@@ -258,6 +271,35 @@ def test_costs_that_are_not_finite_stop_before_a_checkpoint_is_chosen(
     with pytest.raises(HarmgaugeError, match="not finite after step 0"):
         train(job.model, job.train, job.valid, recipe, tmp_path, quiet=True)
     assert not (tmp_path / "best.safetensors").exists()
+
+
+def test_a_run_is_not_resumed_on_other_rows(tmp_path, make_recipe, encoder_base):
+    recipe = make_recipe(encoder_base, optim={"batch_tokens": 256, "max_steps": 7})
+    job, _ = fit(recipe, tmp_path)
+    job.train[0] = replace(job.train[0], unsafe=(0.5,))
+    with pytest.raises(RecipeError, match="training rows are not those"):
+        train(job.model, job.train, job.valid, recipe, tmp_path, quiet=True, resume=True)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(
+    tmp_path, make_recipe, encoder_base, monkeypatch
+):
+    from accelerate import Accelerator
+
+    recipe = make_recipe(encoder_base)
+    job = prepare(recipe, tmp_path)
+    real = Accelerator.save_state
+
+    def full_disk(self, folder, **options):
+        if (tmp_path / "checkpoint").exists():
+            raise OSError(28, "No space left on device", folder)
+        return real(self, folder, **options)
+
+    monkeypatch.setattr(Accelerator, "save_state", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        train(job.model, job.train, job.valid, recipe, tmp_path, quiet=True)
+    progress = json.loads((tmp_path / "checkpoint" / "progress.json").read_text())
+    assert progress["step"] == 7
 
 
 def test_patience_stops_early(tmp_path, make_recipe, encoder_base):

@@ -149,6 +149,36 @@ def test_a_run_is_never_overwritten_or_resumed_as_another(finished):
     assert (finished / "run" / "log.jsonl").stat().st_mtime_ns == before
 
 
+def test_a_folder_of_something_else_is_left_alone(tmp_path, make_recipe, encoder_base):
+    recipe = write_recipe(tmp_path, make_recipe(encoder_base))
+    kept = tmp_path / "run" / "model" / "kept"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("kept")
+    result = train(recipe, "--out", tmp_path / "run")
+    assert isinstance(result.exception, RecipeError)
+    assert "holds no run" in str(result.exception)
+    assert kept.exists()
+
+
+def test_validation_data_that_is_the_training_data_is_named(tmp_path, make_recipe, encoder_base):
+    recipe = write_recipe(tmp_path, make_recipe(encoder_base))
+    swap = ["data.train.0.path=singles/valid.jsonl", "data.train.1.path=pairs/valid.jsonl"]
+    result = train(recipe, "--plan", *swap)
+    assert isinstance(result.exception, RecipeError)
+    assert "prompts of all 90 stand in validation data" in str(result.exception)
+
+
+def test_columns_that_are_not_used_are_named(tmp_path, make_recipe, encoder_base):
+    rows = [
+        {"prompt": f"p {i}", "response": text, "is_safe": not unsafe, "mood": "glad"}
+        for i, (text, unsafe) in enumerate(texts(9, 20))
+    ]
+    write_rows(tmp_path / "odd" / "train.jsonl", rows)
+    recipe = write_recipe(tmp_path, make_recipe(encoder_base))
+    result = train(recipe, "--plan", f"data.train.0.path={tmp_path / 'odd' / 'train.jsonl'}")
+    assert "odd: columns not used: mood" in result.output
+
+
 def test_a_plan_tells_the_size_of_a_run_and_writes_nothing(tmp_path, make_recipe, encoder_base):
     recipe = write_recipe(tmp_path, make_recipe(encoder_base))
     result = train(recipe, "--plan", "--out", tmp_path / "run")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from accelerate import Accelerator
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..errors import RecipeError
+from .examples import Example
 from .model import CostModel
 
 
@@ -27,6 +31,16 @@ class Progress:
     """evaluations since the best one"""
     seconds: float = 0.0
     finished: bool = False
+    data: str = ""
+    """fingerprint of the training examples"""
+
+
+def fingerprint(examples: Iterable[Example]) -> str:
+    """Hash of all that a run reads of its examples."""
+    digest = hashlib.sha256()
+    for each in examples:
+        digest.update(repr((each.ids, each.unsafe, each.safer, each.weight)).encode())
+    return digest.hexdigest()
 
 
 def trainable_state(model: CostModel, new: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
@@ -44,6 +58,33 @@ def write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
     os.replace(temporary, path)
 
 
+def write_text(text: str, path: Path) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def load_checkpoint(accelerator: Accelerator, run: Path, data: str) -> Progress | None:
+    """Restore the last checkpoint; None where there is none yet.
+
+    Raises:
+        RecipeError: its training examples were others than those of the fingerprint `data`.
+    """
+    folder = run / "checkpoint"
+    if not folder.is_dir() and (run / "checkpoint.old").is_dir():  # killed in the middle of a swap
+        os.replace(run / "checkpoint.old", folder)
+    if not folder.is_dir():
+        return None
+    progress = Progress(**json.loads((folder / "progress.json").read_text(encoding="utf-8")))
+    if progress.data not in ("", data):
+        raise RecipeError(
+            f"the training rows are not those with which {run} was begun; resume with the same "
+            "files, or choose another --out"
+        )
+    accelerator.load_state(str(folder))
+    return progress
+
+
 def save_checkpoint(accelerator: Accelerator, progress: Progress, run: Path) -> None:
     """Write beside the old checkpoint, then swap, so that a kill at any moment leaves one."""
     new, old = run / "checkpoint.new", run / "checkpoint.old"
@@ -59,9 +100,11 @@ def save_checkpoint(accelerator: Accelerator, progress: Progress, run: Path) -> 
 
 def cut_log(path: Path, step: int) -> None:
     """Drop log lines of steps after the checkpoint; they will be written again."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    # What follows the last line break was cut off by a kill.
     lines = [
         line
-        for line in path.read_text(encoding="utf-8").splitlines()
+        for line in text.split("\n")[:-1]
         if (record := json.loads(line)).get("step", record.get("evaluated_at", 0)) <= step
     ]
-    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    write_text("".join(line + "\n" for line in lines), path)

@@ -18,7 +18,15 @@ from tqdm import tqdm
 from transformers import get_scheduler
 
 from ..errors import HarmgaugeError, RecipeError
-from .checkpoints import Progress, cut_log, save_checkpoint, trainable_state, write_tensors
+from .checkpoints import (
+    Progress,
+    cut_log,
+    fingerprint,
+    load_checkpoint,
+    save_checkpoint,
+    trainable_state,
+    write_tensors,
+)
 from .examples import Example
 from .losses import Targets, cost_terms
 from .model import CostModel
@@ -49,7 +57,8 @@ def train(
     both classes: a pooled one would reward recognising the source.
 
     Raises:
-        RecipeError: no validation source holds both classes, so that nothing could be chosen.
+        RecipeError: no validation source holds both classes, so that nothing could be chosen, or
+            the run was begun with other training rows.
         TrainingError: the loss is not finite.
     """
     check_choice(valid_examples)
@@ -71,13 +80,9 @@ def train(
     model, optimizer = accelerator.prepare(model, optimizer)
     accelerator.register_for_checkpointing(scheduler)
 
-    progress = Progress()
-    if resume and (run / "checkpoint").is_dir():
-        accelerator.load_state(str(run / "checkpoint"))
-        progress = Progress(**json.loads((run / "checkpoint" / "progress.json").read_text()))
-        cut_log(run / "log.jsonl", progress.step)
-    elif (run / "log.jsonl").exists():
-        (run / "log.jsonl").unlink()
+    data = fingerprint(train_examples)
+    progress = (load_checkpoint(accelerator, run, data) if resume else None) or Progress(data=data)
+    cut_log(run / "log.jsonl", progress.step or -1)  # of a run that begins anew, all
 
     evaluate_every, checkpoint_every = recipe.evaluate.every, recipe.evaluate.checkpoint_every
     bar = tqdm(
@@ -132,7 +137,8 @@ def check_choice(valid_examples: Sequence[Example]) -> None:
     if math.isnan(validation_metrics(valid_examples, blind)["auroc_mean"]):
         raise RecipeError(
             f"no validation source holds at least {MIN_PER_CLASS} safe and {MIN_PER_CLASS} unsafe "
-            "rows, so that no checkpoint could be chosen; add one to data.valid"
+            "rows, so that no checkpoint could be chosen; add one to data.valid, or raise "
+            "evaluate.cap"
         )
 
 

@@ -15,9 +15,11 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
+from ..data.schemas import shown
 from ..errors import RecipeError
 from ..windows import Windower
 from .bases import resolve_base, weights_sha256
+from .checkpoints import write_text
 from .cost import check_choice, train
 from .examples import Example, LoadedSource, SourceReport, drop_leaks, load_sources, tokenise
 from .finish import make_bundle
@@ -57,6 +59,11 @@ class Job:
             for row in (header, *rows):
                 cells = (f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
                 lines.append("  ".join(cells))
+            lines += [
+                f"{each.report.source}: columns not used: {shown(each.unused)}"
+                for each in loaded
+                if each.unused
+            ]
         return "\n".join(lines)
 
 
@@ -83,7 +90,11 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     windower = Windower(tokenizer, model.spec.layout)
     examples = tokenise(train_sources, windower)
     if not examples:
-        raise RecipeError("no training row is left after cleaning; see `--plan` for why")
+        leaked = sum(loaded.report.leaked for loaded in train_sources)
+        raise RecipeError(
+            f"no training row is left: the prompts of all {leaked} stand in validation data too; "
+            "split by prompt (harmgauge data split)"
+        )
     valid = tokenise(valid_sources, windower)
     watched = _capped(valid, recipe.evaluate.cap, recipe.seed)
     check_choice(watched)
@@ -107,15 +118,14 @@ def run(
     """Train, export, calibrate and measure; returns the bundle's folder.
 
     Raises:
-        RecipeError: `out` holds a run and `resume` is not asked for, or a run of other settings.
+        RecipeError: `out` holds a run and `resume` is not asked for, a run of other settings, or
+            something else.
     """
     _check_folder(out, recipe, resume)
     job = prepare(recipe, folder)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "recipe.json").write_text(
-        recipe.model_dump_json(indent=2, by_alias=True), encoding="utf-8"
-    )
-    (out / "data.txt").write_text(job.describe() + "\n", encoding="utf-8")
+    write_text(recipe.model_dump_json(indent=2, by_alias=True), out / "recipe.json")
+    write_text(job.describe() + "\n", out / "data.txt")
     if not quiet:
         click.echo(f"{job.describe()}\n{job.schedule}", err=True)
 
@@ -134,6 +144,9 @@ def run(
 def _check_folder(out: Path, recipe: Recipe, resume: bool) -> None:
     path = out / "recipe.json"
     if not path.exists():
+        # Folders in it that are called as those of a run would be replaced.
+        if out.is_dir() and any(out.iterdir()):
+            raise RecipeError(f"{out} is not empty and holds no run; choose another --out")
         return
     if not resume:
         raise RecipeError(
