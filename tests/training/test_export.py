@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from harmgauge import BundleError, load
-from harmgauge.runtime.weights import create_session
+from harmgauge.runtime.weights import create_session, dequantise, quantise
+from harmgauge.training import export
 from harmgauge.training.export import check_loss, export_onnx
 from harmgauge.training.export_transformers import read_cost_model
 from harmgauge.training.model import CostModel, ModelSpec
@@ -189,6 +190,54 @@ def test_a_loss_of_more_than_half_a_point_is_refused():
     worse[1::10] = -1
     with pytest.raises(BundleError, match=r"lost 20\.0 points of AUROC"):
         check_loss(good, worse, labels)
+
+
+def test_half_a_point_is_the_border():
+    labels = np.repeat([0, 1], 100)
+    good = np.arange(200.0)
+    for lost, allowed in ((49, True), (51, False)):
+        worse = good.copy()
+        # One unsafe text below so many of the 100 safe ones: lost / 10,000 of the AUROC.
+        worse[100] = 99.5 - lost
+        if allowed:
+            assert check_loss(good, worse, labels)["auroc_after"] == pytest.approx(0.9951)
+        else:
+            with pytest.raises(BundleError, match=r"lost 0\.5 points .* fp32"):
+                check_loss(good, worse, labels)
+
+
+def test_scores_that_are_not_finite_are_refused(monkeypatch, tmp_path):
+    with pytest.raises(BundleError, match="not finite"):
+        check_loss([0.0, 1.0], [0.0, np.nan], [0, 1])
+    monkeypatch.setattr(export, "_difference", lambda *_: np.nan)
+    with pytest.raises(BundleError, match="differ from torch's by nan"):
+        export_onnx(*make_encoder(), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_difference_that_is_not_a_number_is_not_passed_over(monkeypatch, tmp_path):
+    class Broken:
+        def run(self, names, feeds):
+            return [np.full((len(feeds["input_ids"]), 1), np.nan, np.float32)]
+
+    monkeypatch.setattr(export, "create_session", lambda *_: Broken())
+    assert np.isnan(export._difference(make_encoder()[0], tmp_path))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_int8_is_off_by_half_a_step_of_its_channel_at_most(axis):
+    random = np.random.default_rng(0)
+    # Channels of very unlike size, and one of zeros.
+    size = np.array([1e-6, 1e-3, 1.0, 50.0, 0.0])
+    weight = (random.normal(size=(5, 64)) * size[:, None]).astype(np.float32)
+    weight = weight if axis == 0 else weight.T
+    values, scale = quantise(weight, axis)
+    assert values.dtype == np.int8
+    assert scale.shape == (5,)
+    error = np.abs(dequantise(values, scale, axis) - weight).max(axis=1 - axis)
+    assert (error <= scale / 2 * 1.0001).all()
+    assert error[-1] == 0
+    assert np.abs(values).max() == 127
 
 
 def test_costs_without_labels_of_both_classes_are_compared_all_the_same():

@@ -94,7 +94,7 @@ def export_onnx(
         graph, operators = _fuse(model, scratch / "traced.onnx")
         onnx.save(graph, scratch / MODEL)
         difference = _difference(model, scratch)
-        if difference > MAX_DIFFERENCE:
+        if not difference <= MAX_DIFFERENCE:  # NaN among them
             raise BundleError(
                 _use_torch(f"gives scores in ONNX that differ from torch's by {difference:.1e}")
             )
@@ -136,9 +136,11 @@ def check_loss(before: ArrayLike, after: ArrayLike, labels: ArrayLike) -> dict[s
         `max_difference`, `mean_difference`, `pearson`, `auroc_before`, `auroc_after`.
 
     Raises:
-        BundleError: more than 0.5 points of AUROC are lost.
+        BundleError: more than 0.5 points of AUROC are lost, or a score is not finite.
     """
     before, after = np.asarray(before, np.float64), np.asarray(after, np.float64)
+    if not np.isfinite(after).all():
+        raise BundleError(_use_torch("gives scores in ONNX that are not finite"))
     labels = np.asarray(labels, np.float64)
     known = ~np.isnan(labels)
     unsafe = labels[known] >= 0.5
@@ -241,7 +243,7 @@ def _difference(model: CostModel, folder: Path) -> float:
         feeds = {"input_ids": ids.numpy(), "attention_mask": mask.numpy()}
         found = session.run(["scores"], feeds)[0]
         error = np.abs(expected - found) / np.maximum(1, np.abs(expected))
-        worst = max(worst, float(error.max()))
+        worst = float(np.maximum(worst, error.max()))  # NaN stays NaN
     return worst
 
 
