@@ -8,7 +8,7 @@ from ..errors import DataError
 from ..exchange import Exchange
 from .fields import Fields, Reading
 from .labels import default_map
-from .schemas import Schema
+from .schema import Schema
 
 
 @dataclass(frozen=True, slots=True)

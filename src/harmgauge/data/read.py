@@ -15,7 +15,8 @@ from .formats import Numbered, Record, iter_records
 from .hub import HUB, hub_records
 from .labels import LabelMap, is_missing, label_key, stated_map, unknown_labels
 from .row import BadRow, Item, Row
-from .schemas import Schema, known, recognise, shown
+from .schema import Schema, shown
+from .schemas import known, recognise
 
 Part = Literal["exchange", "prompt", "response"]
 

@@ -6,59 +6,13 @@ To add a source, add one `Schema` to `SCHEMAS`; docs/data.md lists them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import DataError
 from . import readers
-from .fields import META
-from .labels import IS_SAFE, IS_UNSAFE, WORDS, LabelMap
+from .labels import IS_SAFE, IS_UNSAFE, WORDS
 from .readers import MODERATION_FLAGS, Reader
-
-
-@dataclass(frozen=True, slots=True)
-class Schema:
-    """An upstream layout of columns."""
-
-    name: str
-    what: str
-    required: frozenset[str]
-    """columns that must all be there"""
-    read: Reader
-    one_of: frozenset[str] = frozenset()
-    """columns of which at least one must be there"""
-    optional: frozenset[str] = frozenset()
-    """other columns that the reader uses or that are known to say nothing of use"""
-    label: str | None = None
-    """the column whose values `labels` explains; None where the reader finds labels itself"""
-    labels: LabelMap = field(default_factory=dict)
-    """what the values of `label` mean where the user states nothing"""
-    strict: bool = False
-    """True where an unknown column is refused: it might hold the label where none need be there,
-    or the other half of a labelled prompt or response"""
-
-    def fits(self, columns: frozenset[str]) -> bool:
-        if not self.required <= columns or (self.one_of and not self.one_of & columns):
-            return False
-        return not (self.strict and self.unused(columns))
-
-    def unused(self, columns: frozenset[str]) -> list[str]:
-        """Columns of a file that this schema does not know."""
-        return sorted(columns - self.known_columns - META)
-
-    @property
-    def signature(self) -> str:
-        """The columns that tell this schema, in words."""
-        choice = f", and {' or '.join(sorted(self.one_of))}" if self.one_of else ""
-        return ", ".join(sorted(self.required)) + choice
-
-    @property
-    def known_columns(self) -> frozenset[str]:
-        return self.required | self.one_of | self.optional
-
-    def contains(self, other: Schema) -> bool:
-        """True when a file of this schema would also look like one of the other."""
-        return other.required < self.known_columns and not self.required < other.known_columns
+from .schema import Schema, shown
 
 
 def recognise(columns: frozenset[str]) -> Schema:
@@ -89,16 +43,6 @@ def recognise(columns: frozenset[str]) -> Schema:
         f"columns found: {found}; no known schema fits{refused}; name the columns with "
         f"--prompt-column, --response-column, --label-column; known schemas are {all_known}"
     )
-
-
-def shown(columns: Iterable[str]) -> str:
-    """Column names for a message. Of a csv without a header they are texts, which stay out."""
-    names = sorted(columns)
-    short = [name for name in names if len(name) <= 40 and len(name.split()) <= 3]
-    hidden = len(names) - len(short)
-    if hidden:
-        short.append(f"and {hidden} too long for a name (has the file a header?)")
-    return ", ".join(short) or "none"
 
 
 def _schema(name: str, what: str, required: str, read: Reader, **options: Any) -> Schema:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from ..data.schemas import shown
+from ..data.schema import shown
 from ..errors import RecipeError
 from ..windows import Windower
 from .bases import resolve_base, weights_sha256
