@@ -77,3 +77,7 @@ def test_a_number_of_threads_that_is_none_is_refused(monkeypatch, tiny_bundle, v
         load(tiny_bundle)
     with pytest.raises(RecipeError, match="threads is '0'"):
         load(tiny_bundle, threads=0)
+
+
+def test_more_threads_than_cores_are_not_started(tiny_bundle):
+    assert load(tiny_bundle, threads=100_000).score(["hello"]).shape == (1,)  # else this hangs

@@ -71,4 +71,5 @@ def _threads(threads: int | None) -> int | None:
             return None
     if not value.isdecimal() or int(value) < 1:
         raise RecipeError(f"{name} is {value!r}; give a whole number of at least 1")
-    return int(value)
+    # More threads than cores only wait for each other, and thousands never come up.
+    return min(int(value), os.cpu_count() or 1)
