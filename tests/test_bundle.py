@@ -1,5 +1,6 @@
 import json
-from dataclasses import replace
+import math
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -20,6 +21,8 @@ MANIFEST = Manifest(
     thresholds=(Threshold("fpr1", 1.5, 0.01, 0.95, "made", 400),),
     metrics=({"data": "made", "n": 8, "auroc": 0.75},),
 )
+
+CALIBRATION, LAYOUT = asdict(MANIFEST.calibration), asdict(MANIFEST.layout)
 
 
 @pytest.fixture
@@ -105,7 +108,16 @@ def test_an_unknown_format_version_is_refused_by_name(bundle):
     [
         ({"colour": "red"}, "unknown key: colour"),
         ({"layout": {"start": [1]}}, "layout lacks a key: end"),
-        ({"calibration": None}, "calibration must be an object"),
+        ({"calibration": None}, "wrong kind: calibration"),
+        ({"runtime": [], "name": 5}, "wrong kind: name, runtime"),
+        ({"outputs": [5]}, "wrong kind: outputs"),
+        ({"outputs": ["violence"]}, "must be the cost"),
+        ({"metrics": ["auroc"]}, "wrong kind: metrics"),
+        ({"thresholds": [{"name": "fpr1"}]}, "thresholds lacks a key: confidence"),
+        ({"calibration": {**CALIBRATION, "bias": math.nan}}, "calibration has .* kind: bias"),
+        ({"calibration": {**CALIBRATION, "temperature": 0}}, "temperature above 0"),
+        ({"calibration": {**CALIBRATION, "prior": 1}}, "prior between 0 and"),
+        ({"layout": {**LAYOUT, "start": 1}}, "layout has .* kind: start"),
         ({"template": "turns-0"}, "turns-0"),
         ({"direction": "positive_is_safe"}, "direction"),
         ({"files": {"../x": "", "model.onnx": "", "tokenizer.json": ""}}, "outside the bundle"),
@@ -118,9 +130,9 @@ def test_a_manifest_that_is_not_understood_is_refused(bundle, values, message):
         read_bundle(bundle)
 
 
-@pytest.mark.parametrize("text", ["{", "[]"])
-def test_a_broken_manifest_is_refused(bundle, text):
-    (bundle / "gauge.json").write_text(text)
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b"[" * 100_000])
+def test_a_broken_manifest_is_refused(bundle, content):
+    (bundle / "gauge.json").write_bytes(content)
     with pytest.raises(BundleError, match=r"gauge\.json"):
         read_bundle(bundle)
 

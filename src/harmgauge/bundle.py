@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from . import __version__
 from .calibration import Calibration, Threshold
@@ -73,8 +73,9 @@ class Manifest:
                 misshapen keys.
         """
         try:
-            values = json.loads(text)
-        except ValueError:
+            # What is not a number is not known; as a cost it would never count as unsafe.
+            values = json.loads(text, parse_constant=lambda constant: None)
+        except (ValueError, RecursionError):
             raise BundleError(f"{where} is not valid JSON; copy or download it again") from None
         if not isinstance(values, dict):
             raise BundleError(f"{where} does not hold a JSON object")
@@ -99,7 +100,16 @@ class Manifest:
         )
         for key in ("data", "outputs", "metrics"):
             values[key] = tuple(values[key])
-        return cls(**values)
+        manifest = cls(**values)
+        calibration = manifest.calibration
+        if not (calibration.temperature > 0 and 0 < calibration.prior < 1):
+            raise BundleError(
+                f"{where}: the calibration needs a temperature above 0 and a prior between 0 and "
+                "1; copy or download the bundle again"
+            )
+        if manifest.outputs[:1] != ("cost",):
+            raise BundleError(f"{where}: the first of the outputs must be the cost")
+        return manifest
 
 
 def write_bundle(folder: Path, manifest: Manifest, files: Mapping[str, Path]) -> Manifest:
@@ -145,7 +155,7 @@ def read_bundle(folder: Path) -> Manifest:
     path = folder / MANIFEST
     if not path.is_file():
         raise BundleError(f"{folder} is not a bundle: it has no {MANIFEST}")
-    manifest = Manifest.from_json(path.read_text(encoding="utf-8"), str(path))
+    manifest = Manifest.from_json(path.read_text(encoding="utf-8", errors="replace"), str(path))
     if manifest.direction != DIRECTION:
         raise BundleError(f"{path} has direction {manifest.direction!r}; it must be {DIRECTION!r}")
     if manifest.template != TEMPLATE_ID:
@@ -185,7 +195,8 @@ def sha256(path: Path) -> str:
 
 
 def _known(kind: Any, values: Any, where: str) -> dict[str, Any]:
-    """A copy of `values`, if its keys are exactly the fields of `kind`."""
+    """A copy of `values`, if its keys are exactly the fields of `kind`, and its values such as
+    JSON has for them."""
     if not isinstance(values, dict):
         raise BundleError(f"{where} must be an object, found {type(values).__name__}")
     expected = {entry.name for entry in fields(kind)}
@@ -193,4 +204,16 @@ def _known(kind: Any, values: Any, where: str) -> dict[str, Any]:
         raise BundleError(f"{where} has an unknown key: {', '.join(unknown)}")
     if missing := sorted(expected - values.keys()):
         raise BundleError(f"{where} lacks a key: {', '.join(missing)}")
+    hints = get_type_hints(kind)
+    if misshapen := sorted(key for key, value in values.items() if not _fits(value, hints[key])):
+        raise BundleError(f"{where} has a value of the wrong kind: {', '.join(misshapen)}")
     return dict(values)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a JSON value can stand for a field of that type; objects are looked into later."""
+    if get_origin(hint) is tuple:
+        inner = get_args(hint)[0]
+        return isinstance(value, list) and all(_fits(each, inner) for each in value)
+    kind: Any = {str: str, int: int, float: (int, float)}.get(hint, dict)
+    return isinstance(value, kind) and not isinstance(value, bool)
