@@ -109,3 +109,9 @@ def test_a_window_without_room_for_text_is_refused():
     assert Windower(TOKENIZER, replace(LAYOUT, max_tokens=least)).windows(Exchange("cat dog"))
     with pytest.raises(RecipeError, match=f"at least {least}"):
         Windower(TOKENIZER, replace(LAYOUT, max_tokens=least - 1))
+
+
+@pytest.mark.parametrize("overlap", [-0.5, 1.0, float("nan")])
+def test_an_overlap_that_would_hide_text_is_refused(overlap):
+    with pytest.raises(RecipeError, match="overlap"):
+        Windower(TOKENIZER, replace(LAYOUT, overlap=overlap))

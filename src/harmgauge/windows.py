@@ -46,7 +46,8 @@ class Windower:
     that nothing changes it, so any number of threads may share a windower.
 
     Raises:
-        RecipeError: `layout.max_tokens` is too small to hold any text.
+        RecipeError: `layout.max_tokens` is too small to hold any text, or windows would leave
+            out some of it.
     """
 
     def __init__(self, tokenizer: Tokenizer, layout: Layout) -> None:
@@ -63,6 +64,8 @@ class Windower:
                 f"max_tokens is {layout.max_tokens}, which leaves no room for text; "
                 f"this tokenizer needs at least {least}"
             )
+        if not 0 <= layout.overlap < 1:
+            raise RecipeError(f"overlap is {layout.overlap}; give a share from 0 to below 1")
 
     def windows(self, exchange: Exchange) -> list[list[int]]:
         """All windows of an exchange, in reading order; at least one."""
