@@ -38,6 +38,23 @@ def test_parts_of_a_message_are_joined():
     assert Exchange.from_messages([{"role": "user", "content": parts}]).prompt == "one\ntwo"
 
 
+@pytest.mark.parametrize("call", [{"tool_calls": [{"id": "1"}]}, {"function_call": {"name": "f"}}])
+def test_earlier_messages_that_only_call_tools_are_left_out(call):
+    user = {"role": "user", "content": "q"}
+    tool = {"role": "tool", "content": "t"}
+    silent = {"role": "assistant", "content": None, **call}
+    answer = {"role": "assistant", "content": "a"}
+    expected = Exchange("t", "a", history=(("user", "q"),))
+    assert Exchange.from_messages([user, silent, tool, answer]) == expected
+    with pytest.raises(ExchangeError, match="message 2 only calls tools"):
+        Exchange.from_messages([user, silent])
+
+
+def test_a_turn_of_an_unknown_role_is_refused():
+    with pytest.raises(ExchangeError, match="turn 1 of the history has an unknown role"):
+        Exchange("q", history=(("poet", "x"),))
+
+
 def test_of_reads_whatever_can_be_judged():
     assert Exchange.of("q") == Exchange.of({"prompt": "q"}) == Exchange(prompt="q")
     assert Exchange.of({"prompt": "q", "response": "a"}) == Exchange("q", "a")

@@ -29,6 +29,7 @@ _ROLES: dict[str, Role] = {
     "system": "user",
     "developer": "user",
     "tool": "user",
+    "function": "user",
     "assistant": "assistant",
     "model": "assistant",
     "gpt": "assistant",
@@ -55,21 +56,31 @@ class Exchange:
             raise ExchangeError("an exchange needs a prompt, a response or both; it has neither")
         _check_text("prompt", self.prompt)
         _check_text("response", self.response)
-        for number, (_, text) in enumerate(self.history, 1):
+        for number, (role, text) in enumerate(self.history, 1):
+            if role not in MARKERS:
+                raise ExchangeError(
+                    f"turn {number} of the history has an unknown role; use {' or '.join(MARKERS)}"
+                )
             _check_text(f"turn {number} of the history", text)
 
     @classmethod
     def from_messages(cls, messages: Sequence[Mapping[str, Any]]) -> Exchange:
         """Read chat messages (`{"role": …, "content": …}`); the last turn is on trial.
 
-        Content may be a string or OpenAI's list of `{"type": "text", "text": …}` parts.
+        Content may be a string or OpenAI's list of `{"type": "text", "text": …}` parts. Earlier
+        messages that only call tools say nothing, and are left out.
 
         Raises:
-            ExchangeError: there is no message, a role is unknown, or content is not text.
+            ExchangeError: there is no message, a role is unknown, content is not text, or the
+                last message only calls tools.
         """
         if isinstance(messages, (str, bytes)) or not isinstance(messages, Sequence):
             raise ExchangeError("messages must be a list of {role, content} objects")
-        turns = [_read_message(number, message) for number, message in enumerate(messages, 1)]
+        turns = [
+            _read_message(number, message)
+            for number, message in enumerate(messages, 1)
+            if number == len(messages) or not _only_calls_tools(message)
+        ]
         if not turns:
             raise ExchangeError("messages is empty; give at least one message")
         *earlier, (role, text) = turns
@@ -144,9 +155,17 @@ def _check_text(name: str, text: Any) -> None:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise ExchangeError(
-            f"{name} holds a lone surrogate at character {error.start + 1}, which is no valid "
-            "Unicode; decode the source as UTF-8, or UTF-16 with both halves"
+            f"{name} holds a lone surrogate at character {error.start + 1}, as is left by a byte "
+            "that is not UTF-8 or by half of a UTF-16 pair; save or decode the source as UTF-8"
         ) from None
+
+
+def _only_calls_tools(message: Any) -> bool:
+    return (
+        isinstance(message, Mapping)
+        and not message.get("content")
+        and bool(message.get("tool_calls") or message.get("function_call"))
+    )
 
 
 def _read_message(number: int, message: Any) -> Turn:
@@ -155,6 +174,8 @@ def _read_message(number: int, message: Any) -> Turn:
             f"message {number} must be an object with role and content, "
             f"found {type(message).__name__}"
         )
+    if _only_calls_tools(message):
+        raise ExchangeError(f"message {number} only calls tools; only text is judged")
     role = _ROLES.get(str(message.get("role", "")).lower())
     if role is None:
         raise ExchangeError(f"message {number} has an unknown role; use one of {', '.join(_ROLES)}")
