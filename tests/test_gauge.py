@@ -193,8 +193,9 @@ def test_the_threshold_is_a_cost_or_a_stored_name(tiny_gauge):
     assert tiny_gauge.verdict("hello", "fpr1").threshold == 0.75
     with pytest.raises(RecipeError, match=r"no threshold 'fpr2'.*\(fpr1\)"):
         tiny_gauge.verdict("hello", "fpr2")
-    with pytest.raises(RecipeError, match="not a number"):
-        tiny_gauge.verdict("hello", math.nan)
+    for value in (math.nan, math.inf, -math.inf):  # JSON has none of them
+        with pytest.raises(RecipeError, match="finite"):
+            tiny_gauge.verdict("hello", value)
 
 
 def test_another_prior_shifts_costs_and_stored_thresholds_alike(tiny_bundle, tiny_gauge):

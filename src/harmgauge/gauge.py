@@ -175,7 +175,7 @@ class Gauge:
         """A threshold as a cost of this gauge, at its prior.
 
         Raises:
-            RecipeError: the gauge has no threshold of that name, or it is not a number.
+            RecipeError: the gauge has no threshold of that name, or it is not finite.
         """
         if threshold is None:
             return 0.0
@@ -187,8 +187,8 @@ class Gauge:
                     f"names ({', '.join(stored) or 'it has none'})"
                 )
             return stored[threshold] + self._shift
-        if math.isnan(threshold):
-            raise RecipeError("threshold is not a number; give a cost, such as 0")
+        if not math.isfinite(threshold):
+            raise RecipeError(f"threshold is {threshold}; give a finite cost, such as 0")
         return float(threshold)
 
     def _costs(self, reading: Reading) -> Floats:

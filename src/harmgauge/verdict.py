@@ -21,7 +21,7 @@ class Verdict:
     cost: float | None
     """calibrated log-odds of unsafe: below 0 safe, above 0 unsafe"""
     probability: float | None
-    """sigmoid(cost), at the gauge's stored prior"""
+    """sigmoid(cost): the chance of unsafe at the prior of the cost"""
     unsafe: bool | None
     """cost >= threshold"""
     threshold: float
