@@ -166,8 +166,20 @@ def test_command_explains_bad_label_maps_and_missing_files(toy, tmp_path):
     assert "JSON object" in str(result.exception)
     nowhere = run(toy, "--json", tmp_path / "none" / "out.json")
     assert "make it first" in str(nowhere.exception)
+    for threshold in ("nan", "inf"):
+        result = run(toy, "--threshold", threshold)
+        assert (result.exit_code, "finite" in result.output) == (2, True)
+    assert run(toy, "--seed", -1).exit_code == 2
     missing = run(tmp_path / "none.jsonl")
     assert "none.jsonl" in str(missing.exception)
+
+
+def test_a_data_file_given_to_json_is_not_overwritten(toy):
+    before = toy.read_bytes()
+    result = run("--json", toy, toy)
+    assert result.exit_code == 2
+    assert "must end in .json" in result.output
+    assert toy.read_bytes() == before
 
 
 def test_one_gauge_for_labels_given_by_hand(toy, tmp_path):

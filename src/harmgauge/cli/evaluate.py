@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import sys
@@ -50,7 +51,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Bootstrap draws of the intervals; 0 for none.",
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of the draws.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the draws."
+)
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of the gauges.")
 def evaluate(
     files: tuple[str, ...],
@@ -77,6 +80,10 @@ def evaluate(
     from ..evaluation.report import block, summary, to_json
 
     # All that can fail fast does so before the first text is scored.
+    if not math.isfinite(threshold):
+        raise click.UsageError(f"--threshold is {threshold}; give a finite cost, such as 0")
+    if output and output.suffix != ".json":  # one of the FILEs, given to --json as to a flag?
+        raise click.UsageError("--json takes the file to write, whose name must end in .json")
     if output and not output.absolute().parent.is_dir():
         raise HarmgaugeError(f"cannot write {output}: its folder does not exist; make it first")
     tables = {file: read_rows(file, **layout, **meaning) for file in dict.fromkeys(files)}
