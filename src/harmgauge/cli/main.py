@@ -9,37 +9,8 @@ import click
 from .. import __version__
 from ..errors import HarmgaugeError
 
-# verb -> the module in this package that holds a click command of the same name
+# The verbs, each a click command in the module of this package that is called like it.
 VERBS = {
-    "score": "score",
-    "rank": "rank",
-    "info": "info",
-    "evaluate": "evaluate",
-    "data": "data",
-    "train": "train",
-    "export": "export",
-}
-
-
-class LazyGroup(click.Group):
-    """Imports a verb's module when the verb is used; help texts of the list are kept here."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in VERBS:
-            return None
-        module = importlib.import_module(f"{__package__}.{VERBS[name]}")
-        command: click.Command = getattr(module, name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(verb, SUMMARIES[verb]) for verb in VERBS])
-
-
-SUMMARIES = {
     "score": "Judge texts: from arguments, stdin or a file.",
     "rank": "Order several responses to one prompt, safest first.",
     "info": "Show a gauge's licence, data, calibration and measurements.",
@@ -48,6 +19,24 @@ SUMMARIES = {
     "train": "Train a cost model from a recipe and write its bundle.",
     "export": "Turn a gauge into a Hugging Face folder.",
 }
+
+
+class LazyGroup(click.Group):
+    """Imports a verb's module when the verb is used, so that the list of verbs imports none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        module = importlib.import_module(f"{__package__}.{name}")
+        command: click.Command = getattr(module, name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
