@@ -1,6 +1,9 @@
 import csv
+import io
 import json
 from dataclasses import fields
+from datetime import datetime
+from decimal import Decimal
 
 import pytest
 
@@ -40,7 +43,7 @@ def test_every_column_is_echoed_beside_the_verdict(score_file, tiny_gauge):
         {**record, **verdict.to_dict()} for record, verdict in zip(records, expected, strict=True)
     ]
     assert list(rows[0]) == ["id", "prompt", *FIELDS]
-    assert "2 rows judged" in result.stderr
+    assert "2 rows read" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -164,6 +167,32 @@ def test_a_column_called_like_a_verdicts_keeps_its_values(score_file):
         assert float(row["cost"]) != 9.5
 
 
+def test_no_column_takes_the_place_of_another(score_file):
+    _, (row,) = score_file("in.csv", "prompt,cost,input_cost,input_x\nhello,1,2,3\n")
+    assert (row["input_cost"], row["input_input_cost"], row["input_x"]) == ("1", "2", "3")
+
+
+def test_what_json_lacks_is_null_and_never_a_bare_nan(score_file, tmp_path):
+    content = '{"prompt": "hello", "a": NaN, "b": [1.5, {"c": -Infinity}]}\n'
+    _, (row,) = score_file("in.jsonl", content)
+    assert (row["a"], row["b"]) == (None, [1.5, {"c": None}])
+    assert "NaN" not in (tmp_path / "out.jsonl").read_text()
+    _, (row,) = score_file("in.jsonl", content, output="out.csv")
+    assert (row["a"], row["b"]) == ("", '[1.5, {"c": null}]')
+
+
+@pytest.mark.parametrize("output", ["out.jsonl", "out.csv"])
+def test_values_that_only_parquet_has_are_echoed_as_text(score_file, output):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = {"prompt": ["hello"], "when": [datetime(2020, 1, 2)], "price": [Decimal("1.50")]}
+    content = io.BytesIO()
+    parquet.write_table(pyarrow.table(table), content)
+    result, (row,) = score_file("in.parquet", content.getvalue(), output=output)
+    assert result.exit_code == 0
+    assert (row["when"], row["price"]) == ("2020-01-02 00:00:00", "1.50")
+
+
 def test_json_lines_that_differ_become_one_table(score_file):
     content = jsonl({"prompt": "hello", "a": [1]}, {"text": "cat", "b": {"x": None}, "c": True})
     _, rows = score_file("in.jsonl", content, output="out.csv")
@@ -198,6 +227,10 @@ def test_a_file_that_cannot_be_scored_leaves_the_old_output(run, tiny_bundle, tm
     assert "cannot be written" in result.stderr
 
 
-def test_a_file_may_be_scored_in_place(score_file, tmp_path):
-    _, rows = score_file("same.csv", "prompt\nhello\n", output="same.csv")
-    assert rows[0]["prompt"] == "hello"
+def test_the_input_is_never_overwritten(run, tiny_bundle, tmp_path):
+    source = tmp_path / "same.jsonl"
+    source.write_text("{broken\n")
+    result = run("score", "--gauge", tiny_bundle, "--input", source, "--output", source)
+    assert result.exit_code == 2
+    assert "also the input" in result.stderr
+    assert source.read_text() == "{broken\n"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +31,7 @@ CHUNK = 2048
 """rows scored at a time: many enough to sort by length, few enough for any memory"""
 OUTPUTS = (".jsonl", ".csv")
 _VERDICT = tuple(entry.name for entry in fields(Verdict))
+_TAKEN = re.compile(rf"(input_)*({'|'.join(_VERDICT)})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,13 @@ def score_file(
         How many rows there were, and the numbers of those that could not be judged.
 
     Raises:
-        DataError: the file cannot be read at all.
+        DataError: the file cannot be read at all, or the output is the input.
     """
+    if output is not None and output.exists() and source.exists() and output.samefile(source):
+        raise DataError(
+            f"{output} is also the input; name another file, since a row that cannot be read "
+            "would be lost"
+        )
     count, failed = 0, []
     with _writer(output, source) as write, _progress(output) as advance:
         for chunk in chunks(iter_records(source), CHUNK):
@@ -105,9 +113,24 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def to_json(values: Any) -> str:
-    """One line of JSON; lone surrogates, which no file can hold, become JSON escapes."""
-    line = json.dumps(values, ensure_ascii=False)
+    """One line of JSON, whatever the cells hold.
+
+    Lone surrogates, which no file can hold, become JSON escapes; NaN and infinity, which JSON
+    lacks, null; dates and other values that only parquet has, their text.
+    """
+    try:
+        line = json.dumps(values, ensure_ascii=False, allow_nan=False, default=str)
+    except ValueError:
+        line = json.dumps(_finite(values), ensure_ascii=False, default=str)
     return line.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _item(record: Record | HarmgaugeError, columns: Columns) -> Exchange | HarmgaugeError:
@@ -157,8 +180,10 @@ def _found(record: Record) -> str:
 
 def _echo(record: Record) -> Record:
     """The input's columns; one that is called as a field of the verdict keeps its values as
-    `input_…`."""
-    return {f"input_{name}" if name in _VERDICT else name: cell for name, cell in record.items()}
+    `input_…`, and one that is called so already gets another `input_`."""
+    return {
+        f"input_{name}" if _TAKEN.fullmatch(name) else name: cell for name, cell in record.items()
+    }
 
 
 @contextmanager
@@ -191,8 +216,11 @@ def _columns(source: Path) -> list[str]:
 
 
 def _cell(value: Any) -> Any:
-    """A value as CSV writes it: null is blank, text stays as it is, the rest is JSON."""
-    return value if value is None or isinstance(value, str) else to_json(value)
+    """A value as CSV writes it: null is blank, text stays as it is, what JSON has is JSON."""
+    value = _finite(value)
+    if value is None or isinstance(value, str):
+        return value
+    return to_json(value) if isinstance(value, (bool, int, float, list, dict)) else str(value)
 
 
 @contextmanager

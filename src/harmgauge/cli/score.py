@@ -94,7 +94,9 @@ def score(
         columns = bulk.Columns(prompt_column, response_column)
         count, failed = bulk.score_file(gauge, source, output, columns, threshold)
         if output is not None:
-            click.echo(f"{count} rows judged by {gauge.id}, written to {output}", err=True)
+            click.echo(
+                f"{count} rows read, their verdicts by {gauge.id} written to {output}", err=True
+            )
         _finish(count, failed, "row", "; see their error column")
     elif text is not None:
         _one(gauge, {"prompt": text}, threshold, as_json)
