@@ -62,6 +62,14 @@ def test_a_base_that_lacks_a_file_is_refused(tmp_path, encoder_base, lost, said)
         new_cost_model(str(folder), max_tokens=32)
 
 
+def test_a_base_that_is_encoder_and_decoder_is_refused(tmp_path):
+    from transformers import T5Config
+
+    T5Config(d_model=16, num_layers=1, num_heads=2).save_pretrained(tmp_path)
+    with pytest.raises(RecipeError, match="encoder with a decoder"):
+        new_cost_model(str(tmp_path), max_tokens=32)
+
+
 def test_dropout_is_set_in_every_place_that_a_base_has(decoder_base):
     model, _ = new_cost_model(str(decoder_base), max_tokens=32, dropout=0.25)
     rates = {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)}

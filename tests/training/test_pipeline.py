@@ -168,6 +168,13 @@ def test_validation_data_that_is_the_training_data_is_named(tmp_path, make_recip
     assert "prompts of all 90 stand in validation data" in str(result.exception)
 
 
+def test_a_loss_that_weighs_nothing_of_the_data_is_refused(tmp_path, make_recipe, encoder_base):
+    recipe = write_recipe(tmp_path, make_recipe(encoder_base))
+    result = train(recipe, "--plan", "data.train.0.path=pairs/train.jsonl", "loss.rank=0")
+    assert isinstance(result.exception, RecipeError)
+    assert "nothing can be learnt" in str(result.exception)
+
+
 def test_columns_that_are_not_used_are_named(tmp_path, make_recipe, encoder_base):
     rows = [
         {"prompt": f"p {i}", "response": text, "is_safe": not unsafe, "mood": "glad"}

@@ -159,10 +159,12 @@ def new_cost_model(
         dropout: hidden and attention dropout where the backbone has it; None keeps its own.
 
     Raises:
-        RecipeError: the base cannot be loaded, has no tokenizer, or has fewer positions than
-            `max_tokens`.
+        RecipeError: the base cannot be loaded, is neither encoder nor decoder, has no tokenizer,
+            or has fewer positions than `max_tokens`.
     """
     config = _load_config(base)
+    if config.is_encoder_decoder:
+        raise RecipeError(f"base {base!r} is an encoder with a decoder; name one that is either")
     if dropout is not None:
         for key in _DROPOUTS:
             if hasattr(config, key):

@@ -95,6 +95,12 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
             f"no training row is left: the prompts of all {leaked} stand in validation data too; "
             "split by prompt (harmgauge data split)"
         )
+    schedule = make_schedule(examples, recipe.optim, recipe.seed)
+    if not any(getattr(recipe.loss, term) * schedule.norms[term] for term in ("rank", "sign")):
+        raise RecipeError(
+            "nothing can be learnt: loss.rank weighs pairs, loss.sign labels, and of what the "
+            "training rows hold the weight is 0"
+        )
     valid = tokenise(valid_sources, windower)
     watched = _capped(valid, recipe.evaluate.cap, recipe.seed)
     check_choice(watched)
@@ -108,7 +114,7 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
         watched,
         train_sources,
         valid_sources,
-        make_schedule(examples, recipe.optim, recipe.seed),
+        schedule,
     )
 
 
