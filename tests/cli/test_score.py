@@ -189,6 +189,17 @@ def without_stdin(isolation):
     return isolated
 
 
+def test_an_encoding_that_lacks_a_character_stops_nothing(tiny_bundle, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    with start(tiny_bundle) as process:
+        assert "nothing to judge" in process.communicate("\n")[0]
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"prompt": "\u597d \U0001f600"}\n', encoding="utf-8")
+    with start(tiny_bundle, "--input", source) as process:
+        (line,) = process.stdout.buffer.read().decode("utf-8").splitlines()
+    assert json.loads(line)["prompt"] == "\u597d \U0001f600"
+
+
 def in_a_terminal(arguments, typed):
     """What a person sees who types into a terminal; and the exit status."""
     pty = pytest.importorskip("pty")

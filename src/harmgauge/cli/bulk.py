@@ -125,6 +125,11 @@ def to_json(values: Any) -> str:
     return line.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def echo_json(values: Any) -> None:
+    """Print one line of JSON, which is UTF-8 whatever the terminal's encoding is."""
+    click.echo(to_json(values).encode("utf-8"))
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
@@ -189,7 +194,7 @@ def _echo(record: Record) -> Record:
 @contextmanager
 def _writer(output: Path | None, source: Path) -> Iterator[Callable[[Record], None]]:
     if output is None:
-        yield lambda row: click.echo(to_json(row))
+        yield echo_json
         return
     partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
     try:

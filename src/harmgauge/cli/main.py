@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import io
+import sys
 
 import click
 
@@ -50,6 +52,10 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point: a user's mistake becomes one line on stderr and exit status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # and not closed
+            # A character that the terminal's encoding lacks is no reason to stop.
+            stream.reconfigure(errors="backslashreplace")
     try:
         cli(standalone_mode=True)
     except HarmgaugeError as error:

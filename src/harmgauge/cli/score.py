@@ -25,16 +25,12 @@ _BLOCK = 1 << 18
 """most bytes of stdin that are judged at a time: enough lines to sort well by length"""
 
 
-class ThresholdType(click.ParamType[float | str]):
+def _cost_or_name(threshold: str) -> float | str:
     """A cost, or the name of a threshold that the gauge has stored."""
-
-    name = "threshold"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float | str:
-        try:
-            return float(value)
-        except ValueError:
-            return str(value)
+    try:
+        return float(threshold)
+    except ValueError:
+        return threshold
 
 
 @click.command()
@@ -51,7 +47,7 @@ class ThresholdType(click.ParamType[float | str]):
 @click.option("--json", "as_json", is_flag=True, help="Print verdicts as JSON, one a line.")
 @click.option(
     "--threshold",
-    type=ThresholdType(),
+    type=_cost_or_name,
     metavar="COST|NAME",
     help="Unsafe from this cost on: a number (0 by default) or a stored name such as fpr1.",
 )
@@ -113,7 +109,7 @@ def score(
 def _one(gauge: Gauge, value: dict[str, Any], threshold: float | str | None, as_json: bool) -> None:
     verdict = gauge.verdict(value, threshold)
     if as_json:
-        click.echo(bulk.to_json(verdict.to_dict()))
+        bulk.echo_json(verdict.to_dict())
     elif verdict.error is None:
         draw.echo(draw.picture(Exchange.of(value), verdict))
     if verdict.error is not None:
@@ -132,7 +128,7 @@ def _lines(gauge: Gauge, threshold: float | str | None, as_json: bool) -> None:
             if verdict.error is not None:
                 failed.append(count)
             if as_json:
-                click.echo(bulk.to_json(verdict.to_dict()))
+                bulk.echo_json(verdict.to_dict())
             else:
                 draw.echo(draw.in_a_line(verdict))
     _finish(count, failed, "line", "")
@@ -174,7 +170,7 @@ def _converse(gauge: Gauge, threshold: float | str | None, as_json: bool) -> Non
         value = {"prompt": prompt, "response": rest} if command == "/response" else line
         verdict = gauge.verdict(value, threshold)
         if as_json:
-            click.echo(bulk.to_json(verdict.to_dict()))
+            bulk.echo_json(verdict.to_dict())
         elif verdict.error is not None:
             draw.echo(draw.in_words(verdict))
         else:
