@@ -94,9 +94,11 @@ BAD = {
     "a missing column": (
         "in.jsonl",
         jsonl({"prompt": "hello"}, {"question": "hello"}),
-        [None, "found 'question'"],
+        [None, "found question"],
     ),
-    "no known column": ("in.csv", "question\nhello\ncat\n", ["found 'question'"] * 2),
+    "no known column": ("in.csv", "question\nhello\ncat\n", ["found question"] * 2),
+    "no header": ("in.csv", "how do i bake bread\ncat\n", ["has the file a header?"]),
+    "a misspelt column": ("in.csv", "prompt, Response\nhello,cat\n", ["is not 'response'"]),
     "a blank cell": ("in.csv", "id,prompt\n1,\n2,cat\n", [None, None]),
     "a newline in quotes": ("in.csv", 'prompt,x\n"hello\ncat",1\n"a\r\ndog",2\n', [None, None]),
     "a BOM": ("in.csv", b"\xef\xbb\xbfprompt\nhello\n", [None]),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..data.formats import Record, iter_records
+from ..data.schema import shown
 from ..errors import DataError, ExchangeError, HarmgaugeError
 from ..exchange import Exchange
 from ..verdict import Verdict
@@ -30,6 +31,7 @@ T = TypeVar("T")
 CHUNK = 2048
 """rows scored at a time: many enough to sort by length, few enough for any memory"""
 OUTPUTS = (".jsonl", ".csv")
+_COLUMNS = ("prompt", "response", "messages", "text")
 _VERDICT = tuple(entry.name for entry in fields(Verdict))
 _TAKEN = re.compile(rf"(input_)*({'|'.join(_VERDICT)})")
 
@@ -50,11 +52,12 @@ class Columns:
         if self.prompt is not None or self.response is not None:
             for name in (self.prompt, self.response):
                 if name is not None and name not in record:
-                    raise ExchangeError(f"there is no column {name!r}; {_found(record)}")
+                    raise ExchangeError(f"there is no column {name!r}; found {shown(record)}")
             return _pair(
                 None if self.prompt is None else record[self.prompt],
                 None if self.response is None else record[self.response],
             )
+        _refuse_misspelt(record)
         prompt, response = record.get("prompt"), record.get("response")
         if record.get("messages"):
             return _conversation(record["messages"], response)
@@ -63,8 +66,8 @@ class Columns:
         if record.get("text") is not None:
             return Exchange(prompt=record["text"])
         raise ExchangeError(
-            f"there is nothing in a column prompt, response, messages or text; {_found(record)}; "
-            "name yours with --prompt-column or --response-column"
+            f"there is nothing in a column {', '.join(_COLUMNS)}; found {shown(record)}; name "
+            "yours with --prompt-column or --response-column"
         )
 
 
@@ -179,8 +182,15 @@ def _conversation(messages: Any, response: Any) -> Exchange:
     return Exchange.from_messages(messages)
 
 
-def _found(record: Record) -> str:
-    return f"found {', '.join(map(repr, record)) or 'no column'}"
+def _refuse_misspelt(record: Record) -> None:
+    """Else the prompt would be judged where a response stands, in a column `Response`."""
+    for name in record:
+        meant = name.strip().lower()
+        if meant in _COLUMNS and name != meant:
+            raise ExchangeError(
+                f"the column {name!r} is not {meant!r}; rename it, or name the columns to judge "
+                "with --prompt-column and --response-column"
+            )
 
 
 def _echo(record: Record) -> Record:
