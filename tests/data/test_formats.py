@@ -103,6 +103,16 @@ def test_csv_with_bom_large_cell_nul_and_ragged_rows(tmp_path: Path) -> None:
     assert found[5] == {"prompt": "", "n": "4"}
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_csv_without_commas_is_refused(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text(f"prompt{separator}n\na, b{separator}1\n", encoding="utf-8")
+    with pytest.raises(DataError, match="save it with commas"):
+        records(path)
+    path.write_text(f"hello{separator} you\na\n", encoding="utf-8")  # a text, not a header
+    assert len(records(path)) == 1
+
+
 def test_a_quote_that_never_closes_is_an_error_not_the_rest_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_text('prompt,n\na,1\n"b,2\nc,3\n', encoding="utf-8")

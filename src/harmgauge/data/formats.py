@@ -137,6 +137,9 @@ def _csv(file: IO[bytes], path: Path) -> Iterator[Numbered]:
         raise DataError(f"{path} has a header that is not CSV: {error}") from error
     if not any(header):
         raise DataError(f"{path} has no header; its first line must name the columns")
+    separators = [mark for mark in ";\t|" if mark in header[0] and " " not in header[0]]
+    if len(header) == 1 and separators:
+        raise DataError(f"{path} separates its columns by {separators[0]!r}; save it with commas")
     if len(set(header)) < len(header):
         raise DataError(f"{path} names a column twice in its header; rename one")
     number = 0
@@ -155,7 +158,10 @@ def _csv(file: IO[bytes], path: Path) -> Iterator[Numbered]:
         if len(cells) != len(header):
             yield (
                 number,
-                DataError(f"has {len(cells)} cells where the header names {len(header)} columns"),
+                DataError(
+                    f"has {len(cells)} cells where the header names {len(header)} columns; put a "
+                    "cell that holds a comma in quotes"
+                ),
             )
         else:
             yield number, dict(zip(header, cells, strict=True))
