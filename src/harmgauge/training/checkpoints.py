@@ -12,12 +12,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from accelerate import Accelerator
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..errors import RecipeError
+from ..errors import HarmgaugeError, RecipeError
 from .examples import Example
 from .model import CostModel
+
+
+class TrainingError(HarmgaugeError):
+    """Training cannot go on; the last good checkpoint is kept."""
 
 
 @dataclass(slots=True)
@@ -86,12 +91,22 @@ def load_checkpoint(accelerator: Accelerator, run: Path, data: str) -> Progress 
 
 
 def save_checkpoint(accelerator: Accelerator, progress: Progress, run: Path) -> None:
-    """Write beside the old checkpoint, then swap, so that a kill at any moment leaves one."""
+    """Write beside the old checkpoint, then swap, so that a kill at any moment leaves one.
+
+    Raises:
+        TrainingError: it cannot be written.
+    """
     new, old = run / "checkpoint.new", run / "checkpoint.old"
     for leftover in (new, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    accelerator.save_state(str(new))
-    (new / "progress.json").write_text(json.dumps(asdict(progress)))
+    try:
+        accelerator.save_state(str(new))
+        (new / "progress.json").write_text(json.dumps(asdict(progress)), encoding="utf-8")
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch reports a full disk as one
+        raise TrainingError(
+            f"the checkpoint of step {progress.step} cannot be written to {run} "
+            f"({type(error).__name__}; is the disk full?); make room, then --resume from the last"
+        ) from error
     if (run / "checkpoint").exists():
         os.replace(run / "checkpoint", old)
     os.replace(new, run / "checkpoint")

@@ -17,9 +17,10 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 from transformers import get_scheduler
 
-from ..errors import HarmgaugeError, RecipeError
+from ..errors import RecipeError
 from .checkpoints import (
     Progress,
+    TrainingError,
     cut_log,
     fingerprint,
     load_checkpoint,
@@ -33,10 +34,6 @@ from .model import CostModel
 from .monitor import MIN_PER_CLASS, collate, score_examples, validation_metrics
 from .recipe import Optim, Recipe
 from .schedule import Schedule, make_schedule
-
-
-class TrainingError(HarmgaugeError):
-    """Training cannot go on; the last good checkpoint is kept."""
 
 
 def train(
@@ -59,7 +56,7 @@ def train(
     Raises:
         RecipeError: no validation source holds both classes, so that nothing could be chosen, or
             the run was begun with other training rows.
-        TrainingError: the loss is not finite.
+        TrainingError: the loss is not finite, or a checkpoint cannot be written.
     """
     check_choice(valid_examples)
     set_seed(recipe.seed)
