@@ -1,4 +1,5 @@
 import json
+import shutil
 
 
 def test_licence_and_data_come_first(run, tiny_bundle, tiny_gauge):
@@ -10,6 +11,18 @@ def test_licence_and_data_come_first(run, tiny_bundle, tiny_gauge):
     assert lines[2].split()[1:] == ["1", "source,", "100", "rows"]
     for part in ("prior 0.25", "fpr1", "auroc", "positive_is_unsafe", "32 tokens"):
         assert part in result.stdout
+
+
+def test_sources_that_say_less_are_shown_too(run, tiny_bundle, tmp_path):
+    folder = shutil.copytree(tiny_bundle, tmp_path / "bundle")
+    manifest = json.loads((folder / "gauge.json").read_text())
+    manifest["data"] = [{"source": "one", "rows": 3}, {"source": "two", "licence": "MIT"}]
+    (folder / "gauge.json").write_text(json.dumps({**manifest, "thresholds": [], "metrics": []}))
+    lines = run("info", folder).stdout.splitlines()
+    assert [line.split() for line in lines[3:6]] == [
+        ["source", "rows", "licence"], ["one", "3", "–"], ["two", "–", "MIT"],
+    ]  # fmt: skip
+    assert "" not in [line.strip() for line in lines]
 
 
 def test_json_is_the_manifest(run, tiny_bundle, tiny_gauge):

@@ -62,10 +62,11 @@ def _lines(manifest: Manifest) -> list[str]:
 
 
 def _table(entries: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Aligned columns, names first; the entries have the same keys."""
+    """Aligned columns, names first; what an entry does not say is a dash."""
     if not entries:
         return []
-    cells = [list(entries[0]), *([_cell(value) for value in each.values()] for each in entries)]
+    names = list(dict.fromkeys(name for each in entries for name in each))
+    cells = [names, *([_cell(each.get(name)) for name in names] for each in entries)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
         "  "
