@@ -16,8 +16,6 @@ from .normalise import normalise
 from .read import open_data
 from .row import BadRow, Row
 
-PARTS = ("train", "valid", "test")
-
 
 @dataclass(frozen=True, slots=True)
 class Split:
