@@ -110,8 +110,8 @@ BAD = {
     "no object": ("in.jsonl", '["hello"]\n', ["expected an object"]),
     "broken messages": (
         "in.jsonl",
-        jsonl({"messages": "[{"}, {"messages": [3]}),
-        ["not valid JSON", "message 1"],
+        jsonl({"messages": "[{"}, {"messages": [3]}, {"messages": "[" * 100_000}),
+        ["not valid JSON", "message 1", "not valid JSON"],
     ),
     "a short row": ("in.csv", "prompt,x\nhello\ncat,1\n", ["cells", None]),
 }

@@ -46,6 +46,8 @@ def test_messages_come_from_a_file_or_stdin(score, tiny_gauge, tmp_path):
     expected = [tiny_gauge.verdict(messages).to_dict()]
     assert verdicts(score("--messages", path, "--json")) == expected
     assert verdicts(score("--messages", "-", "--json", input=json.dumps(messages))) == expected
+    request = json.dumps({"model": "x", "messages": messages})
+    assert verdicts(score("--messages", "-", "--json", input=request)) == expected
 
 
 def test_each_line_of_stdin_is_a_prompt(score, tiny_gauge):
@@ -145,8 +147,9 @@ def test_a_mistake_in_the_call_exits_with_2(score, arguments, message):
     assert result.stdout == ""
 
 
-def test_messages_that_are_no_json_exit_with_2(score):
-    result = score("--messages", "-", input="[{")
+@pytest.mark.parametrize("content", ["[{", "[" * 100_000])
+def test_messages_that_are_no_json_exit_with_2(score, content):
+    result = score("--messages", "-", input=content)
     assert result.exit_code == 2
     assert "not JSON" in result.stderr
 

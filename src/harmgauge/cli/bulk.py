@@ -175,7 +175,7 @@ def _conversation(messages: Any, response: Any) -> Exchange:
     if isinstance(messages, str):  # as a CSV cell holds it
         try:
             messages = json.loads(messages)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ExchangeError("the column messages is not valid JSON") from None
     if response is not None and isinstance(messages, list):
         messages = [*messages, {"role": "assistant", "content": response}]

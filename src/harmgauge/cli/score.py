@@ -190,11 +190,13 @@ def _ask() -> str:
 def _read_messages(name: str) -> Any:
     try:
         content = _stdin().read() if name == "-" else Path(name).read_bytes()
-        return json.loads(content.decode("utf-8-sig"))
+        value = json.loads(content.decode("utf-8-sig"))
     except OSError as error:
         raise DataError(f"{name} cannot be read ({type(error).__name__}); check the path") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ExchangeError(f"{name} is not JSON in UTF-8; give a list of messages") from None
+    # A request to a chat API holds its messages under that name.
+    return value["messages"] if isinstance(value, dict) and "messages" in value else value
 
 
 def _finish(count: int, failed: Sequence[int], unit: str, hint: str) -> None:
