@@ -39,8 +39,9 @@ def main() -> None:
             scorers = by_data.setdefault(each["data"], {})
             scorers[gauge] = each["gauges"][gauge]
             for floor, scores in each["floors"].items():
-                own = f", rows of {gauge}" if floor == "bag_of_words" else ""
-                scorers[floor.replace("_", " ") + own] = scores
+                name = floor.replace("_", " ")
+                own = f", rows of {gauge}" if name == "bag of words" else ""
+                scorers[name + own] = scores
     for figure, title in FIGURES.items():
         print(f"**{title}**\n\n{figure_table(by_data, figure)}\n")
     print(f"**Ranking accuracy**\n\n{ranking_table(by_data)}")

@@ -17,6 +17,10 @@ from .monitor import collate
 from .schedule import Schedule
 
 
+TRIALS = 12
+"""batches to time: shapes differ, and so does their speed"""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The size of a run."""
@@ -46,7 +50,7 @@ def make_plan(model: CostModel, examples: Sequence[Example], schedule: Schedule)
     """Time a few forward and backward passes on a copy of the model."""
     trial = copy.deepcopy(model).train()
     batches = [batch for step in schedule.steps for batch in step]
-    spread = [batches[i * (len(batches) - 1) // 3] for i in range(4)]
+    spread = [batches[i * (len(batches) - 1) // (TRIALS - 1)] for i in range(TRIALS)]
     seconds = tokens = 0.0
     for number, batch in enumerate(spread):
         ids, mask = collate([s for i in batch for s in examples[i].ids])
