@@ -16,7 +16,6 @@ from .model import CostModel
 from .monitor import collate
 from .schedule import Schedule
 
-
 TRIALS = 12
 """batches to time: shapes differ, and so does their speed"""
 
