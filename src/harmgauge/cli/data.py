@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from functools import reduce
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .output import write_json
 from .reading import label_options, schema_options
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def check(
     report = check_tables(_read(files, layout, meaning), measure)
     click.echo(format_report(report, examples))
     if output:
-        _write_json(output, report.to_dict())
+        write_json(output, report.to_dict())
 
 
 @data.command()
@@ -95,7 +94,7 @@ def stats(
     facts, sizes = [each for each, _ in found], [each for _, each in found]
     click.echo(format_stats(facts, measure))
     if output:
-        _write_json(output, {"measure": measure.note, "files": [asdict(each) for each in facts]})
+        write_json(output, {"measure": measure.note, "files": [asdict(each) for each in facts]})
     if picture:
         plot(facts, sizes, measure, picture)
 
@@ -168,9 +167,3 @@ def _names(files: Sequence[str]) -> dict[str, str]:
         for file in files
     ]
     return dict(zip(short if len(set(short)) == len(files) else files, files, strict=True))
-
-
-def _write_json(file: Path, value: Any) -> None:
-    temporary = file.with_name(f".{file.name}.part")
-    temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, file)

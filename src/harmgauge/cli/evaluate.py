@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import shlex
 import sys
 from collections.abc import Iterable
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import HarmgaugeError, needs_extra
+from .output import write_json
 from .reading import label_options, schema_options
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ def evaluate(
         command = shlex.join(["harmgauge", *sys.argv[1:]])
         facts = {name: _facts(gauge) for name, gauge in gauges.items()}
         floor = [{"data": _name(file), "sha256": _sha256(file)} for file in training]
-        _write(output, to_json(measurements, facts, command, floor))
+        write_json(output, to_json(measurements, facts, command, floor))
 
 
 def _training_rows(file: str, data_root: str | None) -> list[Row]:
@@ -162,14 +161,3 @@ def _sha256(file: str) -> str | None:
     from ..data.hub import HUB
 
     return None if file.startswith(HUB) else sha256(Path(file))
-
-
-def _write(path: Path, report: dict[str, Any]) -> None:
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        scratch.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(scratch, path)
-    except OSError as error:
-        raise HarmgaugeError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        scratch.unlink(missing_ok=True)
