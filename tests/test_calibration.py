@@ -39,6 +39,23 @@ def test_fit_agrees_with_scikit_learn():
     assert calibration.bias == pytest.approx(model.intercept_[0], abs=1e-3)
 
 
+def test_a_weight_counts_as_so_many_items():
+    raw, unsafe = sample(n=400)
+    weight = np.where(unsafe > 0, 3, 1)
+    weighted = fit(raw, unsafe, weight, data="made")
+    repeated = fit(np.repeat(raw, weight), np.repeat(unsafe, weight), data="made")
+    assert weighted.prior == pytest.approx(repeated.prior)
+    assert weighted.n == 400
+    # Equal but for the smoothing of targets, which goes by the number of items.
+    assert weighted.bias == pytest.approx(repeated.bias, abs=0.02)
+    assert weighted.temperature == pytest.approx(repeated.temperature, rel=0.02)
+    cost = weighted.cost(raw)
+    assert expected_calibration_error(cost, unsafe, weight) == pytest.approx(
+        expected_calibration_error(np.repeat(cost, weight), np.repeat(unsafe, weight)), abs=0.01
+    )
+    assert expected_calibration_error(cost, unsafe) > 0.1  # at another prior they do not hold
+
+
 def test_fitted_costs_are_calibrated_and_raw_scores_are_not():
     raw, unsafe = sample(slope=0.2)
     cost = fit(raw, unsafe, data="made").cost(raw)

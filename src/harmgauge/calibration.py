@@ -77,7 +77,9 @@ def logit(probability: float) -> float:
     return math.log(probability) - math.log1p(-probability)
 
 
-def fit(raw: ArrayLike, unsafe: ArrayLike, *, data: str) -> Calibration:
+def fit(
+    raw: ArrayLike, unsafe: ArrayLike, weight: ArrayLike | None = None, *, data: str
+) -> Calibration:
     """Fit bias and temperature by maximum likelihood, as Platt scaling does.
 
     Targets are smoothed as in Platt (1999), "Probabilistic outputs for support vector machines":
@@ -87,12 +89,14 @@ def fit(raw: ArrayLike, unsafe: ArrayLike, *, data: str) -> Calibration:
     Args:
         raw: raw scores, `[n]`, finite.
         unsafe: labels from 0 (safe) to 1 (unsafe), `[n]`.
+        weight: how much each counts, in the prior too, `[n]`, above 0; None counts all alike.
         data: what the scores were taken on, for the record.
 
     Raises:
         DataError: the lengths differ, a value is not finite, or one class is missing.
     """
     scores, labels = np.asarray(raw, np.float64), np.asarray(unsafe, np.float64)
+    weights = _weights(weight, labels)
     if scores.shape != labels.shape or scores.ndim != 1:
         raise DataError(
             f"calibration on {data} needs one label a score; it has {labels.size} labels "
@@ -100,18 +104,19 @@ def fit(raw: ArrayLike, unsafe: ArrayLike, *, data: str) -> Calibration:
         )
     if not (np.isfinite(scores).all() and np.isfinite(labels).all()):
         raise DataError(f"calibration on {data} has a score or label that is not a number")
-    positives = float(labels.sum())
-    if not 0 < positives < labels.size:
+    positives = float(weights @ labels)
+    if not 0 < labels.sum() < labels.size:
         raise DataError(f"calibration on {data} needs safe and unsafe items; it has only one kind")
 
     high, low = (positives + 1) / (positives + 2), 1 / (labels.size - positives + 2)
     targets = labels * high + (1 - labels) * low
     centre, spread = float(scores.mean()), float(scores.std()) or 1.0
     standard = (scores - centre) / spread
-    slope, intercept = _logistic(standard, targets)
+    slope, intercept = _logistic(standard, targets, weights)
     if slope < _MIN_SPREAD:
         slope = _MIN_SPREAD
-        _, intercept = _logistic(np.zeros_like(standard), targets, offset=slope * standard)
+        flat = np.zeros_like(standard)
+        _, intercept = _logistic(flat, targets, weights, offset=slope * standard)
     return Calibration(
         bias=intercept - slope * centre / spread,
         temperature=spread / slope,
@@ -159,7 +164,9 @@ def threshold_at(
     )
 
 
-def expected_calibration_error(cost: ArrayLike, unsafe: ArrayLike, bins: int = 15) -> float:
+def expected_calibration_error(
+    cost: ArrayLike, unsafe: ArrayLike, weight: ArrayLike | None = None, *, bins: int = 15
+) -> float:
     """Mean gap between stated probability and observed share of unsafe, over equal-mass bins.
 
     ECE of Naeini et al. (2015) with bins of equal mass (Nguyen and O'Connor, 2015), which do not
@@ -168,6 +175,7 @@ def expected_calibration_error(cost: ArrayLike, unsafe: ArrayLike, bins: int = 1
     Args:
         cost: costs in log-odds, `[n]`.
         unsafe: labels from 0 to 1, `[n]`.
+        weight: how much each counts, in the mass of a bin too, `[n]`; None counts all alike.
 
     Returns:
         The gap, 0 to 1; NaN without items.
@@ -175,38 +183,51 @@ def expected_calibration_error(cost: ArrayLike, unsafe: ArrayLike, bins: int = 1
     costs, labels = np.asarray(cost, np.float64), np.asarray(unsafe, np.float64)
     if costs.size == 0:
         return math.nan
+    weights = _weights(weight, labels)
     order = np.argsort(costs, kind="stable")
-    gaps = _probability(costs[order]) - labels[order]
-    return sum(abs(float(part.sum())) for part in np.array_split(gaps, bins)) / costs.size
+    gaps = (weights * (_probability(costs) - labels))[order]
+    mass = np.cumsum(weights[order]) - weights[order] / 2  # of what lies below an item's middle
+    bin_of = np.minimum((mass / labels.size * bins).astype(int), bins - 1)
+    return float(np.abs(np.bincount(bin_of, gaps)).sum()) / labels.size
+
+
+def _weights(weight: ArrayLike | None, labels: Floats) -> Floats:
+    """Weights with a mean of 1, so that their sum is a number of items."""
+    if weight is None:
+        return np.ones_like(labels)
+    weights = np.asarray(weight, np.float64)
+    return weights * weights.size / weights.sum()
 
 
 def _probability(cost: Floats) -> Floats:
     return 0.5 * (1 + np.tanh(cost / 2))  # the sigmoid, without overflow
 
 
-def _logistic(x: Floats, targets: Floats, offset: Any = 0.0) -> tuple[float, float]:
+def _logistic(
+    x: Floats, targets: Floats, weights: Floats, offset: Any = 0.0
+) -> tuple[float, float]:
     """Slope and intercept of a logistic regression with soft targets, by damped Newton steps."""
     design = np.stack([x, np.ones_like(x)], axis=1)
-    weights = np.zeros(2)
+    line = np.zeros(2)
 
     def loss(at: Floats) -> float:
         z = design @ at + offset
-        return float(np.sum(np.logaddexp(0, z) - targets * z))
+        return float(weights @ (np.logaddexp(0, z) - targets * z))
 
-    value = loss(weights)
+    value = loss(line)
     for _ in range(100):
-        p = _probability(design @ weights + offset)
-        gradient = design.T @ (p - targets)
+        p = _probability(design @ line + offset)
+        gradient = design.T @ (weights * (p - targets))
         # The ridge only matters where x is constant and the slope is free.
-        hessian = (design * (p * (1 - p))[:, None]).T @ design + 1e-9 * np.eye(2)
+        hessian = (design * (weights * p * (1 - p))[:, None]).T @ design + 1e-9 * np.eye(2)
         step = np.linalg.solve(hessian, gradient)
-        while (after := loss(weights - step)) > value and np.abs(step).max() > 1e-12:
+        while (after := loss(line - step)) > value and np.abs(step).max() > 1e-12:
             step /= 2
-        weights = weights - step
+        line = line - step
         if np.abs(step).max() < 1e-10:
             break
         value = after
-    return float(weights[0]), float(weights[1])
+    return float(line[0]), float(line[1])
 
 
 def _allowed_alarms(n: int, rate: float, risk: float) -> int:

@@ -9,7 +9,8 @@ from click.testing import CliRunner
 from harmgauge import BundleError, Exchange, load
 from harmgauge.cli.main import cli
 from harmgauge.training.export import export_onnx
-from harmgauge.training.export_transformers import export_transformers, read_cost_model
+from harmgauge.training.export_transformers import export_transformers
+from harmgauge.training.reopen import read_cost_model
 from harmgauge.windows import Windower
 from tiny import make_bundle, make_decoder, make_encoder
 

@@ -9,8 +9,8 @@ from harmgauge import BundleError, load
 from harmgauge.runtime.weights import create_session, dequantise, quantise
 from harmgauge.training import export
 from harmgauge.training.export import check_loss, export_onnx
-from harmgauge.training.export_transformers import read_cost_model
 from harmgauge.training.model import CostModel, ModelSpec
+from harmgauge.training.reopen import read_cost_model
 from harmgauge.windows import Layout
 from tiny import MAX_TOKENS, make_bundle, make_decoder, make_encoder
 

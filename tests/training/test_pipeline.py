@@ -53,6 +53,26 @@ def finished(tmp_path_factory, make_recipe, encoder_base) -> Path:
     return folder
 
 
+def test_balance_of_a_validation_source_reaches_the_calibration(
+    tmp_path, make_recipe, encoder_base, data_folder
+):
+    made = texts(7, 400)
+    unsafe = [(text, bad) for text, bad in made if bad][:20]
+    rows = unsafe + [(text, bad) for text, bad in made if not bad][:80]
+    write_rows(
+        tmp_path / "rare" / "valid.jsonl",
+        [
+            {"prompt": f"say {i}", "response": text, "is_safe": not bad}
+            for i, (text, bad) in enumerate(rows)
+        ],
+    )
+    valid = {"path": str(tmp_path / "rare" / "valid.jsonl"), "licence": "CC0-1.0", "balance": True}
+    recipe = write_recipe(tmp_path, make_recipe(encoder_base))
+    override = f"data.valid=[{json.dumps(valid)}]"
+    trained_well(recipe, "--out", tmp_path / "run", "optim.max_steps=1", override)
+    assert read_bundle(tmp_path / "run" / "bundle").calibration.prior == pytest.approx(0.5, abs=0.1)
+
+
 def test_the_run_folder_tells_what_happened(finished):
     run = finished / "run"
     assert (run / "loss.png").read_bytes().startswith(b"\x89PNG")

@@ -1,11 +1,87 @@
-"""Where base models are found: a folder, the local cache, or the Hub."""
+"""What training starts from: a pretrained backbone (folder, local cache, Hub) or a gauge."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch import nn
 
 from ..bundle import sha256
+from ..errors import RecipeError
+from ..gauges import find
+from .model import CostModel, check_positions, new_cost_model
+from .recipe import Model
+from .reopen import read_cost_model
+
+GAUGE = "gauge:"
+"""before the name or folder of a gauge that training goes on from"""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """An untrained cost model, or one to train further."""
+
+    model: CostModel
+    tokenizer: Tokenizer
+    data: tuple[Mapping[str, Any], ...] = ()
+    """what a gauge was trained on before, with its licences: `source`, `licence`, `rows`"""
+
+
+def load_base(base: str, settings: Model) -> Base:
+    """The model that training starts from.
+
+    Args:
+        base: as in a recipe: Hub id, folder, name in the cache, or `gauge:` and a gauge.
+        settings: a recipe's `model` section.
+
+    Raises:
+        RecipeError: the base cannot be loaded, or the settings do not fit it.
+        BundleError: there is no such gauge, or it is damaged.
+    """
+    if base.startswith(GAUGE):
+        return _gauge(base, settings)
+    place = resolve_base(base)
+    model, tokenizer = new_cost_model(
+        place,
+        max_tokens=settings.max_tokens,
+        pooling=settings.pooling,
+        dropout=settings.dropout,
+        base_sha256=weights_sha256(place),
+    )
+    return Base(model, tokenizer)
+
+
+def _gauge(base: str, settings: Model) -> Base:
+    folder = find(base.removeprefix(GAUGE))
+    model, tokenizer, manifest = read_cost_model(folder, dropout=settings.dropout)
+    spec = model.spec
+    if settings.pooling not in (None, spec.pooling):
+        raise RecipeError(
+            f"model.pooling is {settings.pooling}, but {base} was trained with {spec.pooling}; "
+            "leave it out"
+        )
+    check_positions(model.backbone, settings.max_tokens, base)
+    # Categories are dropped: training the cost alone would move the backbone away from them.
+    head = nn.Linear(model.head.in_features, 1, dtype=torch.float32)
+    with torch.no_grad():
+        head.weight.copy_(model.head.weight[:1])
+        head.bias.copy_(model.head.bias[:1])
+    model.head = head
+    model.spec = replace(
+        spec,
+        layout=replace(spec.layout, max_tokens=settings.max_tokens),
+        outputs=("cost",),
+        base=f"{GAUGE}{manifest.id}",
+        base_sha256=weights_sha256(str(folder)) or manifest.files.get("model.onnx"),
+    )
+    data = ({**each, "source": f"{manifest.name}: {each['source']}"} for each in manifest.data)
+    return Base(model, tokenizer, tuple(data))
 
 
 def cache_folder() -> Path:

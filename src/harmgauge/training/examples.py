@@ -104,7 +104,7 @@ def tokenise(loaded: Iterable[LoadedSource], windower: Windower) -> list[Example
     """Rows to examples. A text that needs several windows is trained on by its first."""
     examples = []
     for each in loaded:
-        weigh = _weights(each)
+        weigh = row_weights(each)
         for row in each.rows:
             windows = [windower.windows(item.exchange) for item in row.items]
             each.report.truncated += any(len(w) > 1 for w in windows)
@@ -124,8 +124,8 @@ def tokenise(loaded: Iterable[LoadedSource], windower: Windower) -> list[Example
     return examples
 
 
-def _weights(loaded: LoadedSource) -> Callable[[Row], float]:
-    """Weight of a row in the loss; with `balance`, safe and unsafe singles count alike."""
+def row_weights(loaded: LoadedSource) -> Callable[[Row], float]:
+    """What a row counts, by the recipe; with `balance`, safe and unsafe singles count alike."""
     weight = loaded.source.weight
     unsafe = sum(_is_unsafe(row) for row in loaded.rows if not row.is_pair)
     safe = sum(not row.is_pair for row in loaded.rows) - unsafe

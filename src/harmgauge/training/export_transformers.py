@@ -1,4 +1,4 @@
-"""A bundle back to Hugging Face: as a cost model to train further, or as a folder for pipelines."""
+"""A bundle as a Hugging Face folder, for pipelines."""
 
 from __future__ import annotations
 
@@ -9,47 +9,13 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, processors
-from transformers import AutoConfig, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
-from ..bundle import Manifest, read_bundle
 from ..errors import BundleError
 from ..integrations.transformers import HarmgaugeConfig, HarmgaugeForSequenceClassification
-from ..runtime.weights import MODEL
 from ..windows import Layout, Windower
 from .card import model_card
-from .model import CostModel, ModelSpec, Pooling, new_backbone
-from .quantise import read_parameters
-
-
-def read_cost_model(folder: Path) -> tuple[CostModel, Tokenizer, Manifest]:
-    """The cost model of a bundle, in evaluation mode, its raw scores uncalibrated.
-
-    Raises:
-        BundleError: the bundle is damaged, or its graph lacks parameters of the model.
-    """
-    manifest = read_bundle(folder)
-    if manifest.runtime == "torch":
-        return *CostModel.load(folder), manifest
-    if not (folder / "config.json").is_file():
-        raise BundleError(f"{folder} has no config.json of its backbone; export it again")
-    pooling: Pooling = "mean" if manifest.pooling == "mean" else "last"
-    spec = ModelSpec(
-        pooling,
-        manifest.layout,
-        manifest.outputs,
-        manifest.base["name"] or "",
-        manifest.base["sha256"],
-        manifest.template,
-    )
-    model = CostModel(new_backbone(AutoConfig.from_pretrained(folder)), spec)
-    parameters = {k: torch.from_numpy(v) for k, v in read_parameters(folder / MODEL).items()}
-    missing, _ = model.load_state_dict(parameters, strict=False)
-    if missing:
-        raise BundleError(
-            f"{folder / MODEL} lacks {len(missing)} parameters of the model, such as {missing[0]}; "
-            "train it with runtime: torch, whose bundle holds them all"
-        )
-    return model.eval(), Tokenizer.from_file(str(folder / "tokenizer.json")), manifest
+from .reopen import read_cost_model
 
 
 def export_transformers(bundle: Path, folder: Path) -> None:

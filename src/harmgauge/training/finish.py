@@ -19,6 +19,7 @@ from ..calibration import Calibration, expected_calibration_error, fit
 from ..evaluation.metrics import accuracy, auroc, ranking_accuracy
 from ..gauge import Gauge, load
 from .card import model_card
+from .examples import row_weights
 from .monitor import score_examples
 from .validation import held_out
 
@@ -36,6 +37,8 @@ class Measured:
     held_out: NDArray[np.bool_]
     """not used for the calibration"""
     unsafe: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    """as in the recipe: `weight`, and `balance`, of the validation sources"""
     raw: NDArray[np.float64]
 
 
@@ -63,9 +66,12 @@ def make_bundle(job: Job, out: Path) -> Path:
         runtime=recipe.runtime,
         calibration=UNCALIBRATED,
         licence=recipe.licence,
-        data=tuple(
-            {"source": each.report.source, "licence": each.report.licence, "rows": each.report.used}
-            for each in job.train_sources
+        data=(
+            *job.earlier_data,
+            *(
+                {"source": each.source, "licence": each.licence, "rows": each.used}
+                for each in (loaded.report for loaded in job.train_sources)
+            ),
         ),
         outputs=spec.outputs,
     )
@@ -76,7 +82,10 @@ def make_bundle(job: Job, out: Path) -> Path:
     measured, pairs = _measure(gauge, job)
     half = ~measured.held_out
     calibration = fit(
-        measured.raw[half], measured.unsafe[half], data=f"{recipe.name} validation, half of prompts"
+        measured.raw[half],
+        measured.unsafe[half],
+        measured.weight[half],
+        data=f"{recipe.name} validation, half of prompts",
     )
     metrics = _figures(measured, pairs, calibration)
     if recipe.runtime == "onnx":
@@ -92,7 +101,11 @@ def make_bundle(job: Job, out: Path) -> Path:
 
 def _measure(gauge: Gauge, job: Job) -> tuple[Measured, dict[str, tuple[list[float], list[float]]]]:
     """Raw scores of all validation items, and the safer and other score of each pair by source."""
-    rows = [row for loaded in job.valid_sources for row in loaded.rows]
+    rows, weights = [], []
+    for loaded in job.valid_sources:
+        weigh = row_weights(loaded)
+        rows += loaded.rows
+        weights += [weigh(row) for row in loaded.rows for _ in row.items]
     items = [(row, item) for row in rows for item in row.items]
     raw = gauge.raw_scores([item.exchange for _, item in items])[:, 0]
     known = np.array([item.unsafe is not None for _, item in items])
@@ -101,6 +114,7 @@ def _measure(gauge: Gauge, job: Job) -> tuple[Measured, dict[str, tuple[list[flo
         source=np.array([row.source for row, _ in items])[known],
         held_out=np.array([held_out(row) for row, _ in items])[known],
         unsafe=labels[known],
+        weight=np.array(weights)[known],
         raw=raw[known],
     )
     pairs: dict[str, tuple[list[float], list[float]]] = {}
@@ -123,7 +137,9 @@ def _figures(
         {
             "data": "validation, prompts not used for the calibration",
             "n": int(test.sum()),
-            "ece": _or_none(expected_calibration_error(cost[test], measured.unsafe[test])),
+            "ece": _or_none(
+                expected_calibration_error(cost[test], measured.unsafe[test], measured.weight[test])
+            ),
             "sign_accuracy": _or_none(_sign_accuracy(measured.unsafe[test], cost[test])),
         }
     ]

@@ -108,8 +108,8 @@ class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see 
         (folder / "harmgauge.json").write_text(self.spec.to_json(), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> tuple[CostModel, Tokenizer]:
-        """Read a model folder, in evaluation mode.
+    def load(cls, folder: Path, *, dropout: float | None = None) -> tuple[CostModel, Tokenizer]:
+        """Read a model folder, in evaluation mode; another `dropout` is for training it further.
 
         Raises:
             BundleError: the folder lacks a file, or the head does not fit the backbone.
@@ -118,7 +118,9 @@ class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see 
             if not (folder / name).is_file():
                 raise BundleError(f"{folder} is not a model folder: it has no {name}")
         spec = ModelSpec.from_json((folder / "harmgauge.json").read_text(encoding="utf-8"))
-        model = cls(_load_backbone(str(folder)), spec)
+        config = _load_config(str(folder))
+        set_dropout(config, dropout)
+        model = cls(_load_backbone(str(folder), config), spec)
         # strict: a head that is missing or misshapen must never be replaced by a random one.
         try:
             model.head.load_state_dict(load_file(folder / "head.safetensors"), strict=True)
@@ -165,10 +167,7 @@ def new_cost_model(
     config = _load_config(base)
     if config.is_encoder_decoder:
         raise RecipeError(f"base {base!r} is an encoder with a decoder; name one that is either")
-    if dropout is not None:
-        for key in _DROPOUTS:
-            if hasattr(config, key):
-                setattr(config, key, dropout)
+    set_dropout(config, dropout)
     try:
         backbone = _load_backbone(base, config)
         fast = AutoTokenizer.from_pretrained(base)
@@ -180,13 +179,7 @@ def new_cost_model(
     # Where its files are missing, transformers makes a tokenizer that knows no word.
     if not fast.is_fast or fast.vocab_size <= len(fast.all_special_ids):
         raise RecipeError(f"base {base!r} has no tokenizer.json; put it into the folder")
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions is not None:
-        positions -= _first_position(backbone) or 0
-        if max_tokens > positions:
-            raise RecipeError(
-                f"max_tokens is {max_tokens}, but {base} has only {positions} positions; lower it"
-            )
+    check_positions(backbone, max_tokens, base)
     encoder = is_encoder(config)
     layout = _layout(fast, max_tokens, encoder=encoder)
     spec = ModelSpec(
@@ -201,6 +194,27 @@ def new_cost_model(
         cut = pre_tokenizers.FixedLength(tokenizer.model.max_input_chars_per_word)
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence([tokenizer.pre_tokenizer, cut])
     return CostModel(backbone, spec), tokenizer
+
+
+def check_positions(backbone: nn.Module, max_tokens: int, base: str) -> None:
+    """Refuse windows that are longer than what the backbone has positions for."""
+    positions = getattr(backbone.config, "max_position_embeddings", None)
+    if positions is None:
+        return
+    positions -= _first_position(backbone) or 0
+    if max_tokens > positions:
+        raise RecipeError(
+            f"max_tokens is {max_tokens}, but {base} has only {positions} positions; lower it"
+        )
+
+
+def set_dropout(config: Any, dropout: float | None) -> None:
+    """Set hidden and attention dropout where a config has them; None leaves them."""
+    if dropout is None:
+        return
+    for key in _DROPOUTS:
+        if hasattr(config, key):
+            setattr(config, key, dropout)
 
 
 def is_encoder(config: Any) -> bool:
@@ -251,8 +265,7 @@ def _load_config(base: str) -> Any:
         ) from error
 
 
-def _load_backbone(base: str, config: Any = None) -> nn.Module:
-    config = config or _load_config(base)
+def _load_backbone(base: str, config: Any) -> nn.Module:
     # Masked-LM heads in a checkpoint are not ours; the warning about them would only alarm.
     with _quiet_transformers():
         backbone: nn.Module = AutoModel.from_pretrained(

@@ -6,9 +6,10 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -18,13 +19,13 @@ from tokenizers import Tokenizer
 from ..data.schema import shown
 from ..errors import RecipeError
 from ..windows import Windower
-from .bases import resolve_base, weights_sha256
+from .bases import load_base
 from .checkpoints import write_text
 from .cost import check_choice, train
 from .examples import Example, LoadedSource, SourceReport, drop_leaks, load_sources, tokenise
 from .finish import make_bundle
 from .freezing import choose_trainable, merged_backbone
-from .model import CostModel, new_cost_model
+from .model import CostModel
 from .recipe import Recipe
 from .schedule import Schedule, make_schedule
 from .validation import check_calibration
@@ -40,6 +41,8 @@ class Job:
     recipe: Recipe
     model: CostModel
     tokenizer: Tokenizer
+    earlier_data: tuple[Mapping[str, Any], ...]
+    """what the base was trained on before, where it is a gauge"""
     train: list[Example]
     valid: list[Example]
     watched: list[Example]
@@ -74,20 +77,13 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
         RecipeError: the recipe cannot be followed, which is found out here and not at the end.
         DataError: a file is missing or unreadable, or nothing of it can be used.
     """
-    base = resolve_base(recipe.base)
     torch.manual_seed(recipe.seed)  # the head's first weights belong to the run
-    model, tokenizer = new_cost_model(
-        base,
-        max_tokens=recipe.model.max_tokens,
-        pooling=recipe.model.pooling,
-        dropout=recipe.model.dropout,
-        base_sha256=weights_sha256(base),
-    )
-    choose_trainable(model, recipe.model)
+    base = load_base(recipe.base, recipe.model)
+    choose_trainable(base.model, recipe.model)
     train_sources = load_sources(recipe.data.train, recipe.data, recipe.seed, folder)
     valid_sources = load_sources(recipe.data.valid, recipe.data, recipe.seed, folder)
     drop_leaks(train_sources, valid_sources)
-    windower = Windower(tokenizer, model.spec.layout)
+    windower = Windower(base.tokenizer, base.model.spec.layout)
     examples = tokenise(train_sources, windower)
     if not examples:
         leaked = sum(loaded.report.leaked for loaded in train_sources)
@@ -107,8 +103,9 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     check_calibration(valid_sources)
     return Job(
         recipe,
-        model,
-        tokenizer,
+        base.model,
+        base.tokenizer,
+        base.data,
         examples,
         valid,
         watched,

@@ -52,11 +52,11 @@ class Source(_Section):
     kind: str | None = None
     """keep only rows whose `kind` column says this"""
     balance: bool = False
-    """weigh safe and unsafe rows alike in the loss, whatever their numbers"""
+    """safe and unsafe rows count alike, whatever their numbers: in the loss, or the calibration"""
     cap: int | None = Field(default=None, ge=1)
     """at most this many rows, drawn with the recipe's seed"""
     weight: float = Field(default=1.0, gt=0)
-    """weight of each row in the loss"""
+    """of each row, in the loss, or of a validation source in the calibration"""
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -156,7 +156,7 @@ class Recipe(_Section):
     licence: str
     """licence of the weights, an SPDX expression"""
     base: str
-    """Hub id, folder, or the name of a folder in the cache of base models"""
+    """Hub id, folder, name of a folder in the cache of base models, or `gauge:` and a gauge"""
     seed: int = 0
     storage: Literal["int8", "fp32"] = "int8"
     """how the bundle stores its weights"""

@@ -1,0 +1,85 @@
+"""`base: gauge:NAME`: training that goes on from a gauge."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import harmgauge
+from harmgauge.errors import BundleError, RecipeError
+from harmgauge.training.bases import load_base
+from harmgauge.training.export import export_onnx
+from harmgauge.training.pipeline import run
+from harmgauge.training.recipe import Model
+from harmgauge.windows import Windower
+from tiny import MAX_TOKENS, make_bundle, make_decoder, make_encoder
+
+CHATS = [harmgauge.Exchange(prompt=text) for text in ("hello", "bake bread", "cat sits on mat")]
+
+
+@pytest.fixture(scope="module", params=["encoder", "torch-decoder"])
+def bundle(request, tmp_path_factory):
+    """A bundle, of an encoder with a category beside the cost, or of a decoder."""
+    scratch = tmp_path_factory.mktemp(request.param)
+    if request.param == "encoder":
+        model, tokenizer = make_encoder(("cost", "violence"))
+        export_onnx(model, tokenizer, scratch / "files", storage="fp32")
+    else:
+        model, tokenizer = make_decoder()
+        model.save(scratch / "files", tokenizer)
+    files = {path.name: path for path in (scratch / "files").iterdir()}
+    runtime = "onnx" if request.param == "encoder" else "torch"
+    return make_bundle(scratch / "bundle", "old", model, runtime, files)
+
+
+def test_it_starts_from_the_gauge_whole_but_for_its_categories(bundle):
+    base = load_base(f"gauge:{bundle}", Model(max_tokens=MAX_TOKENS))
+    assert base.model.spec.outputs == ("cost",)
+    assert base.model.spec.base == f"gauge:{harmgauge.load(bundle).id}"
+    assert base.model.spec.base_sha256
+    assert base.data == ({"source": "old: made up", "licence": "CC0-1.0", "rows": 100},)
+    gauge = harmgauge.load(bundle)
+    expected = gauge.raw_scores(CHATS)[:, 0]
+    windower = Windower(base.tokenizer, base.model.spec.layout)
+    for exchange, cost in zip(CHATS, expected, strict=True):
+        (ids,) = windower.windows(exchange)
+        with torch.no_grad():
+            scores = base.model(torch.tensor([ids]), torch.ones(1, len(ids), dtype=torch.long))
+        assert scores.shape == (1, 1)
+        assert scores.item() == pytest.approx(cost, abs=1e-4)
+
+
+def test_settings_of_the_recipe_hold(bundle):
+    base = load_base(f"gauge:{bundle}", Model(max_tokens=16, dropout=0.25))
+    assert base.model.spec.layout.max_tokens == 16
+    config = base.model.backbone.config
+    names = ("hidden_dropout_prob", "attention_dropout")
+    assert [getattr(config, name) for name in names if hasattr(config, name)] == [0.25]
+
+
+def test_what_does_not_fit_is_refused(bundle):
+    fits = Model(max_tokens=MAX_TOKENS)
+    other = "last" if load_base(f"gauge:{bundle}", fits).model.spec.pooling == "mean" else "mean"
+    with pytest.raises(RecipeError, match=f"model.pooling is {other}, but gauge:.* leave it out"):
+        load_base(f"gauge:{bundle}", Model(max_tokens=MAX_TOKENS, pooling=other))
+    with pytest.raises(RecipeError, match=rf"only {MAX_TOKENS} positions"):
+        load_base(f"gauge:{bundle}", Model(max_tokens=MAX_TOKENS + 1))
+    with pytest.raises(BundleError, match="nobody"):
+        load_base("gauge:nobody", Model())
+
+
+def test_a_gauge_trained_further_keeps_what_it_knew(tmp_path, encoder_base, make_recipe):
+    first = run(make_recipe(encoder_base), tmp_path, tmp_path / "first", quiet=True)
+    further = make_recipe(
+        f"gauge:{first}",
+        optim={"learning_rate": 1e-5, "batch_tokens": 256, "max_steps": 2},
+        name="tiny-more",
+    )
+    second = run(further, tmp_path, tmp_path / "second", quiet=True)
+    before, after = harmgauge.load(first), harmgauge.load(second)
+    assert np.allclose(before.raw_scores(CHATS), after.raw_scores(CHATS), atol=0.1)
+    assert [each["source"] for each in after.manifest.data] == [
+        *("tiny: singles", "tiny: pairs", "singles", "pairs")
+    ]
+    assert after.manifest.base["name"] == f"gauge:{before.id}"
