@@ -196,7 +196,8 @@ def _weights(weight: ArrayLike | None, labels: Floats) -> Floats:
     if weight is None:
         return np.ones_like(labels)
     weights = np.asarray(weight, np.float64)
-    return weights * weights.size / weights.sum()
+    scaled: Floats = weights * (weights.size / weights.sum())
+    return scaled
 
 
 def _probability(cost: Floats) -> Floats:
