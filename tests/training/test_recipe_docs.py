@@ -34,7 +34,7 @@ def default(field) -> str:
     value = field.default
     if value is PydanticUndefined:
         return "-"
-    if isinstance(value, recipe._Section):
+    if isinstance(value, recipe.Section):
         return "below"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
@@ -53,8 +53,8 @@ def test_every_key_stands_there_with_its_default(heading):
 
 def test_every_section_is_looked_at():
     known = {each for each in vars(recipe).values() if isinstance(each, type)}
-    sections = {each for each in known if issubclass(each, recipe._Section)}
-    assert sections - {recipe._Section} == set(SECTIONS.values())
+    sections = {each for each in known if issubclass(each, recipe.Section)}
+    assert sections - {recipe.Section} == set(SECTIONS.values())
 
 
 def test_columns_can_be_named_by_everything_that_the_reader_knows():

@@ -6,27 +6,21 @@ can be overridden on the command line as `optim.learning_rate=1e-4`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from ..data.labels import label_key
 from ..errors import RecipeError
+from ..settings import Section, read_mapping, validate
 
 ColumnRole = Literal["prompt", "response", "messages", "label", "category", "id"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
-
-
-class Source(_Section):
+class Source(Section):
     """One data file and how it takes part."""
 
     path: str
@@ -67,7 +61,7 @@ class Source(_Section):
         return {label_key(key): unsafe for key, unsafe in labels.items()}
 
 
-class Data(_Section):
+class Data(Section):
     """Where rows come from."""
 
     root: str = "data"
@@ -76,7 +70,7 @@ class Data(_Section):
     valid: list[Source] = Field(min_length=1)
 
 
-class Lora(_Section):
+class Lora(Section):
     """Low-rank adapters instead of full fine-tuning; the head is always trained in full."""
 
     rank: int = Field(default=16, ge=1)
@@ -88,7 +82,7 @@ class Lora(_Section):
     """scale by alpha/sqrt(rank), arXiv 2312.03732"""
 
 
-class Model(_Section):
+class Model(Section):
     """Shape of the cost model."""
 
     max_tokens: int = Field(default=256, ge=16)
@@ -103,7 +97,7 @@ class Model(_Section):
     lora: Lora | None = None
 
 
-class Loss(_Section):
+class Loss(Section):
     """Weights of the terms of the cost loss, see `losses.cost_loss`."""
 
     rank: float = Field(default=1.0, ge=0)
@@ -113,7 +107,7 @@ class Loss(_Section):
     """labels become s and 1-s: annotators err, and a sure model calibrates badly"""
 
 
-class Optim(_Section):
+class Optim(Section):
     """Optimisation."""
 
     learning_rate: float = Field(default=1e-4, gt=0)
@@ -135,7 +129,7 @@ class Optim(_Section):
     """forward passes an optimiser step"""
 
 
-class Evaluate(_Section):
+class Evaluate(Section):
     """Watching validation data, choosing the checkpoint, calibrating."""
 
     every: int = Field(default=200, ge=1)
@@ -148,7 +142,7 @@ class Evaluate(_Section):
     """steps between checkpoints from which a run can resume"""
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """Everything a gauge is made from."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
@@ -175,36 +169,10 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         RecipeError: the file is missing or no YAML, or a key is unknown, missing, there twice or
             ill-valued.
     """
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except OSError as error:
-        raise RecipeError(f"cannot read recipe {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise RecipeError(f"{path} is not UTF-8; save it as UTF-8") from None
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{path} is not valid YAML: {error}") from None
-    if not isinstance(values, dict):
-        raise RecipeError(f"{path} must be a mapping of keys, see recipes/README.md")
+    values = read_mapping(path, "recipe", "recipes/README.md")
     for override in overrides:
         _override(values, override)
-    try:
-        return Recipe.model_validate(values)
-    except ValidationError as error:
-        problems = "; ".join(_explain(problem) for problem in error.errors())
-        raise RecipeError(f"{path}: {problems}") from None
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice; YAML itself would let the last one win."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", node.start_mark
-                )
-        return super().construct_mapping(node, deep)
+    return validate(Recipe, values, path)
 
 
 def _override(values: Any, override: str) -> None:
@@ -237,27 +205,3 @@ def _override(values: Any, override: str) -> None:
         raise RecipeError(f"the value of override {override!r} is not valid YAML") from None
     except (ValueError, IndexError, AttributeError, TypeError):
         raise RecipeError(f"override {override!r} names no place in the recipe") from None
-
-
-def _explain(problem: Any) -> str:
-    where = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] != "extra_forbidden":
-        return f"{where}: {problem['msg'].lower()}"
-    known = _known_keys(problem["loc"][:-1])
-    near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
-    return f"unknown key {where}; {hint}"
-
-
-def _known_keys(loc: tuple[Any, ...]) -> list[str]:
-    section: Any = Recipe
-    for part in loc:
-        if isinstance(part, int):
-            section = Source
-        else:
-            annotation = section.model_fields[part].annotation
-            candidates = [annotation, *getattr(annotation, "__args__", ())]
-            section = next(
-                (c for c in candidates if isinstance(c, type) and issubclass(c, _Section)), section
-            )
-    return [field.alias or name for name, field in section.model_fields.items()]

@@ -1,0 +1,105 @@
+"""YAML files whose keys are checked: recipes, descriptions of scorers.
+
+An unknown key is refused by name, with the nearest known one as a hint. Needs the extra `train`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .errors import RecipeError
+
+
+class Section(BaseModel):
+    """A mapping with fixed keys."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+S = TypeVar("S", bound=Section)
+
+
+def read_mapping(path: Path, what: str, see: str) -> dict[Any, Any]:
+    """The raw keys and values of a YAML file.
+
+    Args:
+        path: the file.
+        what: what it is, for errors: "recipe".
+        see: the page that says what keys it takes.
+
+    Raises:
+        RecipeError: the file is missing, no YAML or no mapping, or has a key twice.
+    """
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except OSError as error:
+        raise RecipeError(f"cannot read {what} {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise RecipeError(f"{path} is not UTF-8; save it as UTF-8") from None
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path} must be a mapping of keys, see {see}")
+    return values
+
+
+def validate(kind: type[S], values: dict[Any, Any], path: Path) -> S:
+    """Values as a section of that kind.
+
+    Raises:
+        RecipeError: a key is unknown, missing or ill-valued; all of them are named.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(_explain(kind, problem) for problem in error.errors())
+        raise RecipeError(f"{path}: {problems}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice; YAML itself would let the last one win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+def _explain(kind: type[Section], problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "value_error":  # said by a validator of ours, as a whole sentence
+        return f"{where}: {problem['ctx']['error']}" if where else str(problem["ctx"]["error"])
+    if problem["type"] != "extra_forbidden":
+        return f"{where}: {problem['msg'].lower()}"
+    known = _known_keys(kind, problem["loc"][:-1])
+    near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
+    return f"unknown key {where}; {hint}"
+
+
+def _known_keys(section: type[Section], loc: tuple[Any, ...]) -> list[str]:
+    for part in loc:
+        if isinstance(part, str):  # a position in a list says nothing of the kind of its entries
+            named = {field.alias or name: field for name, field in section.model_fields.items()}
+            section = next(_sections(named[part].annotation), section)
+    return [field.alias or name for name, field in section.model_fields.items()]
+
+
+def _sections(annotation: Any) -> Iterator[type[Section]]:
+    """Sections within an annotation such as `list[Source]` or `Lora | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _sections(inner)
