@@ -1,0 +1,190 @@
+"""Scores of a sequence classifier in a Hugging Face folder: reward, cost or toxicity models."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from ...bundle import sha256
+from ...errors import RecipeError, needs_extra
+from ...exchange import Exchange
+from ...runtime.batches import batches
+from .base import Batch, Floats
+
+# Exchanges that are tokenised and sorted by length together.
+_CHUNK = 1024
+# Tokens; tokenizers without a limit state one above it.
+_NO_LIMIT = 1 << 30
+
+
+class ClassifierSource:
+    """A folder that `AutoModelForSequenceClassification` reads, on the CPU in fp32. No code of the
+    folder is run.
+
+    With a chat template the turns go through it; otherwise prompt and response are read as a pair
+    of texts, and a lone one as it is. What is longer than the model takes is cut, and counted.
+
+    One output gives its logit. Of several the stated label gives its log-odds: the logit itself
+    where labels are independent (`multi_label_classification`), else against all others.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        label: str | int | None,
+        *,
+        probability: bool,
+        threads: int | None = None,
+    ) -> None:
+        """Open the folder.
+
+        Args:
+            name: of the scorer, for errors.
+            folder: with config, weights and tokenizer.
+            label: name or number of the output that is the score; needed where there are several.
+            probability: give sigmoids of the log-odds, so that a border can be stated in them.
+            threads: cores; None leaves it to torch.
+
+        Raises:
+            RecipeError: it is no such folder, its head has no weights, or the label is not there.
+            HarmgaugeError: torch or transformers is not installed.
+        """
+        try:
+            import torch
+            from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        except ImportError:
+            raise needs_extra("train", f"{name}, a Hugging Face folder,") from None
+        if not (folder / "config.json").is_file():
+            raise RecipeError(f"{name}: {folder} is no Hugging Face folder: it has no config.json")
+        if threads is not None:
+            torch.set_num_threads(threads)
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self._model, loading = AutoModelForSequenceClassification.from_pretrained(
+                folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise RecipeError(
+                f"{name}: {folder} cannot be read as a sequence classifier "
+                f"({type(error).__name__}); models with code of their own need python: or command:"
+            ) from error
+        if missing := sorted(loading["missing_keys"]):
+            raise RecipeError(
+                f"{name}: {folder} has no weights for {', '.join(missing[:3])}, so its scores "
+                "would be random; is it a base model without its head?"
+            )
+        self._name = name
+        self._model.eval()
+        self._output = self._find(label)
+        self._probability = probability
+        self._longest = self._find_longest()
+        if self._tokenizer.pad_token is None:
+            self._tokenizer.pad_token = self._tokenizer.eos_token
+        if self._model.config.pad_token_id is None:  # decoders look for the last token by it
+            self._model.config.pad_token_id = self._tokenizer.pad_token_id
+        self.identity = _hash(folder)
+        self.facts: dict[str, Any] = {
+            "transformers": folder.name,
+            "architecture": type(self._model).__name__,
+            "label": self._labels[self._output] if len(self._labels) > 1 else None,
+            "chat_template": bool(self._tokenizer.chat_template),
+            "longest": self._longest if self._longest < _NO_LIMIT else None,
+            "truncated": {},
+        }
+
+    def scores(self, batch: Batch, *, progress: bool) -> Floats:
+        scores = np.full(len(batch.exchanges), np.nan)
+        truncated = 0
+        with tqdm(total=len(scores), desc=self._name, disable=not progress) as bar:
+            for start in range(0, len(scores), _CHUNK):
+                chunk = batch.exchanges[start : start + _CHUNK]
+                texts = [self._texts(exchange) for exchange in chunk]
+                rows = [row for row, each in enumerate(texts) if each is not None]
+                encoded = [self._encode(each) for each in texts if each is not None]
+                truncated += sum(cut for _, cut in encoded)
+                for places in batches([len(tokens["input_ids"]) for tokens, _ in encoded]):
+                    at = [start + rows[place] for place in places]
+                    scores[at] = self._run([encoded[place][0] for place in places])
+                bar.update(len(chunk))
+        self.facts["truncated"][batch.data] = truncated
+        scores[~np.isfinite(scores)] = np.nan
+        return scores
+
+    def _find(self, label: str | int | None) -> int:
+        config = self._model.config
+        self._labels: list[str] = [str(config.id2label[n]) for n in range(config.num_labels)]
+        if label is None and len(self._labels) == 1:
+            return 0
+        if label in self._labels:
+            return self._labels.index(str(label))
+        if isinstance(label, int) and 0 <= label < len(self._labels):
+            return label
+        given = "state as label" if label is None else f"there is no label {label!r}; state"
+        raise RecipeError(
+            f"{self._name}: {given} which output is the score, by name or number: "
+            f"{', '.join(self._labels)}"
+        )
+
+    def _find_longest(self) -> int:
+        config = self._model.config
+        positions = getattr(config, "max_position_embeddings", None) or _NO_LIMIT
+        if "roberta" in config.model_type:  # whose positions begin after that of the pad id
+            positions -= config.pad_token_id + 1
+        return int(min(self._tokenizer.model_max_length, positions, _NO_LIMIT))
+
+    def _texts(self, exchange: Exchange) -> tuple[str, ...] | None:
+        """The text or the two that the tokenizer gets; None where the chat template refuses."""
+        if not self._tokenizer.chat_template:
+            if exchange.prompt is not None and exchange.response is not None:
+                return exchange.prompt, exchange.response
+            return (exchange.on_trial,)
+        from jinja2 import TemplateError
+
+        turns = exchange.turns
+        if turns[0][0] == "assistant":
+            turns = (("user", ""), *turns)  # many templates want a user to open the chat
+        messages = [{"role": role, "content": text} for role, text in turns]
+        try:
+            return (self._tokenizer.apply_chat_template(messages, tokenize=False),)
+        except TemplateError:
+            return None
+
+    def _encode(self, texts: tuple[str, ...]) -> tuple[Any, bool]:
+        """Tokens, and whether they were cut."""
+        # A chat template has written the special tokens already.
+        options = {"add_special_tokens": not self._tokenizer.chat_template, "verbose": False}
+        whole = self._tokenizer(*texts, **options)
+        if len(whole["input_ids"]) <= self._longest:
+            return whole, False
+        cut = {"truncation": "longest_first", "max_length": self._longest}
+        return self._tokenizer(*texts, **options, **cut), True
+
+    def _run(self, encoded: Sequence[Any]) -> Floats:
+        import torch
+
+        inputs = self._tokenizer.pad(encoded, return_tensors="pt")
+        with torch.inference_mode():
+            logits = self._model(**inputs).logits.double()
+        chosen = logits[:, self._output]
+        several = len(self._labels) > 1
+        if several and self._model.config.problem_type != "multi_label_classification":
+            others = [n for n in range(len(self._labels)) if n != self._output]
+            chosen = chosen - torch.logsumexp(logits[:, others], dim=1)
+        if self._probability:
+            chosen = torch.sigmoid(chosen)
+        scores: Floats = chosen.numpy()
+        return scores
+
+
+def _hash(folder: Path) -> str:
+    """Hash of all files of a folder."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{file.relative_to(folder).as_posix()} {sha256(file)}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,49 @@
+"""Our own gauges as scorers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ...gauge import Gauge, load
+from ...verdict import DIRECTION
+from .base import Batch, Floats
+
+
+@dataclass(frozen=True)
+class GaugeScorer:
+    """A gauge; it flags from cost 0 on."""
+
+    gauge: Gauge
+
+    threshold = 0.0
+    probabilistic = True
+    reads_texts = True
+
+    @classmethod
+    def load(cls, name_or_folder: str, *, threads: int | None = None) -> GaugeScorer:
+        """See `harmgauge.load`."""
+        return cls(load(name_or_folder, threads=threads))
+
+    @property
+    def name(self) -> str:
+        return self.gauge.name
+
+    @property
+    def identity(self) -> str:
+        return f"{self.gauge.id} prior {self.gauge.prior!r}"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        manifest = self.gauge.manifest
+        return {
+            "kind": "gauge",
+            "id": self.gauge.id,
+            "licence": manifest.licence,
+            "direction": DIRECTION,
+            "scale": "log_odds",
+            "border": 0.0,
+        }
+
+    def costs(self, batch: Batch, *, progress: bool = False) -> Floats:
+        return self.gauge.score(batch.exchanges, progress=progress)

@@ -1,0 +1,90 @@
+"""Scores made elsewhere, in a file."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...bundle import sha256
+from ...data.formats import iter_records
+from ...data.labels import is_missing
+from ...errors import DataError
+from .base import Batch, Floats
+
+
+class StoredSource:
+    """A csv or jsonl file with the columns `id`, `score` and, where it covers several data files,
+    `data`.
+
+    An id is that of the batch (`test.jsonl:17`, of a pair `test.jsonl:17/0`) or the row number
+    alone (`17`, `17/0`).
+    """
+
+    def __init__(self, name: str, path: Path) -> None:
+        """Read the file.
+
+        Raises:
+            DataError: it cannot be read, lacks a column, or has a score that is no number.
+        """
+        self._name = name
+        self._path = path
+        self._by_data: dict[str | None, list[tuple[str, float]]] = {}
+        self.facts: dict[str, Any] = {"scores": path.name, "missing": {}, "unused": {}}
+        for number, record in iter_records(path):
+            if isinstance(record, DataError):
+                raise DataError(f"{path}: row {number}: {record}")
+            if missing := sorted({"id", "score"} - record.keys()):
+                raise DataError(f"{path}: row {number} has no column {', '.join(missing)}")
+            data = None if is_missing(record.get("data")) else str(record["data"])
+            score = _score(record["score"], f"{path}: row {number}")
+            self._by_data.setdefault(data, []).append((str(record["id"]).strip(), score))
+        self.identity = sha256(path)
+
+    def scores(self, batch: Batch, *, progress: bool) -> Floats:
+        """Raises:
+        DataError: an id stands twice, or for no row of the batch.
+        """
+        named = self._by_data.get(batch.data, [])
+        rows = named or self._by_data.get(None, [])
+        place = {id: row for row, id in enumerate(batch.ids)}
+        place |= {id.rpartition(":")[2]: row for row, id in enumerate(batch.ids)}
+        scores = np.full(len(batch.ids), np.nan)
+        seen = np.zeros(len(batch.ids), bool)
+        doubled = unknown = 0
+        for id, score in rows:
+            row = place.get(id)
+            if row is None:
+                unknown += 1
+            elif seen[row]:
+                doubled += 1
+            else:
+                scores[row], seen[row] = score, True
+        # Rows that the harness leaves out are as good as unknown, unless the file names its data.
+        if doubled or (unknown and not named):
+            raise DataError(
+                f"{self._path}: of {len(rows)} scores for {batch.data}, {unknown} have an id that "
+                f"is no row measured there and {doubled} one that stood before; remove those, and "
+                "where some rows are left out on purpose add a column data that says "
+                f"{batch.data}"
+            )
+        if named and not seen.any():
+            raise DataError(
+                f"{self._path}: none of the {len(rows)} scores for {batch.data} has the id of a "
+                f"row; ids look like {next(iter(batch.ids), 'test.jsonl:1')}"
+            )
+        self.facts["missing"][batch.data] = int((~seen).sum())
+        self.facts["unused"][batch.data] = unknown
+        return scores
+
+
+def _score(value: Any, where: str) -> float:
+    if is_missing(value):
+        return math.nan
+    try:
+        score = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(f"{where} has a score that is no number; leave it blank if none") from None
+    return score if math.isfinite(score) else math.nan
