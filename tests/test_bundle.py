@@ -5,8 +5,9 @@ from dataclasses import asdict, replace
 import pytest
 
 from harmgauge.bundle import Manifest, read_bundle, write_bundle
-from harmgauge.calibration import Calibration, Threshold
+from harmgauge.calibration import Calibration
 from harmgauge.errors import BundleError
+from harmgauge.thresholds import Threshold
 from harmgauge.windows import Layout
 
 MANIFEST = Manifest(

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,8 +8,9 @@ from harmgauge.calibration import (
     Calibration,
     expected_calibration_error,
     fit,
+    fit_bias,
+    fit_isotonic,
     logit,
-    threshold_at,
 )
 from harmgauge.errors import DataError, RecipeError
 
@@ -100,28 +102,87 @@ def test_another_prior_shifts_every_cost_alike():
             calibration.cost([0.0], prior=prior)
 
 
-def test_threshold_keeps_its_promise_and_needs_enough_safe_items():
-    random = np.random.default_rng(0)
-    assert threshold_at(0.01, random.normal(size=298), data="made") is None
-    lone = random.normal(size=299)
-    threshold = threshold_at(0.01, lone, data="made")
-    assert threshold is not None
-    assert threshold.name == "fpr1"
-    assert (lone >= threshold.cost).sum() == 0
-    # Kept on fresh items in about `confidence` of the draws.
-    broken = 0
-    for _ in range(200):
-        costs = random.normal(size=1000)
-        threshold = threshold_at(0.05, costs, data="made")
-        true_rate = 0.5 * math.erfc(threshold.cost / math.sqrt(2))
-        broken += true_rate > 0.05
-    assert broken <= 20
+def bent(n=20_000, seed=0):
+    """Raw scores whose true log-odds rise steeply above 0 and gently below."""
+    random = np.random.default_rng(seed)
+    raw = random.normal(0.0, 2.0, n)
+    odds = np.where(raw > 0, 2 * raw, 0.2 * raw) - 1
+    return raw, (random.random(n) < 1 / (1 + np.exp(-odds))).astype(float)
 
 
-def test_threshold_does_not_alarm_on_ties():
-    costs = np.array([1.0] * 50 + [0.0] * 950)
-    threshold = threshold_at(0.02, costs, data="made")
-    assert (costs >= threshold.cost).sum() == 0
+KNOTTED = Calibration(
+    1.0, 2.0, 0.5, "made", 10, knots=((-1.0, -3.0), (0.0, 0.5), (0.5, 0.6), (4.0, 2.0))
+)
+
+
+def test_knots_are_joined_by_lines_and_go_on_at_the_slope_of_the_temperature():
+    assert KNOTTED.rises
+    np.testing.assert_allclose(
+        KNOTTED.cost([-3.0, -1.0, -0.5, 0.0, 4.0, 6.0]), [-3.0, -2.0, -0.25, 1.5, 3.0, 4.0]
+    )
+    assert math.isnan(KNOTTED.cost(math.nan))
+    assert not replace(KNOTTED, knots=((0.0, 1.0), (1.0, 1.0))).rises
+    assert not replace(KNOTTED, knots=((1.0, 0.0), (1.0, 1.0))).rises
+
+
+@pytest.mark.parametrize("calibration", [KNOTTED, replace(KNOTTED, knots=())])
+def test_raw_is_cost_the_other_way_round(calibration):
+    raw = np.linspace(-10, 10, 41)
+    back = [calibration.raw(cost) for cost in calibration.cost(raw)]
+    np.testing.assert_allclose(back, raw, atol=1e-12)
+
+
+@pytest.mark.parametrize("calibration", [KNOTTED, replace(KNOTTED, knots=())])
+def test_at_prior_stores_what_a_prior_would_add(calibration):
+    raw = np.linspace(-5, 5, 11)
+    stored = calibration.at_prior(0.1)
+    assert stored.prior == 0.1
+    np.testing.assert_allclose(stored.cost(raw), calibration.cost(raw, prior=0.1))
+    np.testing.assert_allclose(stored.cost(raw, prior=0.5), calibration.cost(raw), atol=1e-12)
+    with pytest.raises(RecipeError, match="between 0 and 1"):
+        calibration.at_prior(1.0)
+
+
+@pytest.mark.parametrize("calibration", [KNOTTED, replace(KNOTTED, knots=())])
+def test_fit_bias_moves_the_border_and_nothing_else(calibration):
+    raw, unsafe = sample(n=5000)
+    fitted = fit_bias(calibration, raw, unsafe, data="own")
+    moved = fitted.cost(raw) - calibration.cost(raw)
+    np.testing.assert_allclose(moved, moved[0])
+    assert (fitted.data, fitted.n, fitted.prior) == ("own", 5000, unsafe.mean())
+    # The condition of the maximum: as many are expected unsafe as are.
+    assert (1 / (1 + np.exp(-fitted.cost(raw)))).mean() == pytest.approx(unsafe.mean(), abs=1e-3)
+
+
+def test_isotonic_follows_a_bent_scale_where_platt_cannot():
+    pytest.importorskip("scipy")
+    raw, unsafe = bent()
+    fresh, labels = bent(seed=1)
+    straight, isotonic = fit(raw, unsafe, data="made"), fit_isotonic(raw, unsafe, data="made")
+    assert expected_calibration_error(isotonic.cost(fresh), labels) < 0.015
+    assert expected_calibration_error(straight.cost(fresh), labels) > 0.03
+    assert isotonic.prior == unsafe.mean()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        bent(n=1000)[0],
+        np.round(bent(n=1000)[0]),  # many ties
+        -bent(n=1000)[0],  # upside-down
+        np.ones(1000),
+        np.where(bent(n=1000)[1] > 0, 1.0, -1.0),  # separable
+    ],
+)
+def test_isotonic_changes_no_order_and_ties_nothing(raw):
+    pytest.importorskip("scipy")
+    _, unsafe = bent(n=1000)
+    calibration = fit_isotonic(raw, unsafe, data="made")
+    assert calibration.rises
+    distinct = np.unique(np.concatenate([raw, np.linspace(-20, 20, 1001)]))
+    cost = calibration.cost(distinct)
+    assert np.isfinite(cost).all()
+    assert (np.diff(cost) > 0).all()
 
 
 def test_calibration_error_of_nothing_is_unknown():

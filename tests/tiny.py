@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from harmgauge.bundle import Manifest, write_bundle
-from harmgauge.calibration import Calibration, Threshold
+from harmgauge.calibration import Calibration
+from harmgauge.thresholds import Threshold
 from harmgauge.windows import Layout
 
 WORDS = (  # noqa: SIM905

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from . import __version__
-from .calibration import Calibration, Threshold
+from .calibration import Calibration
 from .errors import BundleError
 from .exchange import TEMPLATE_ID
+from .thresholds import Threshold
 from .verdict import DIRECTION
 from .windows import Layout
 
@@ -25,6 +26,10 @@ FORMAT_VERSION = 1
 # What a runtime opens first, and kinds of files that it may open besides.
 _WEIGHTS = {"onnx": ("model.onnx",), "torch": ("config.json", "head.safetensors")}
 _LOADABLE = {".json", ".safetensors", ".bin", ".onnx", ".data", ".npz"}
+
+# Keys of a calibration and a threshold that came later. They are written only where they say
+# something, so that an older gauge is read as it is and keeps its id.
+_OPTIONAL = {"knots", "sha256"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,16 @@ class Manifest:
         return f"{self.name}@{hashlib.sha256(self.to_json().encode()).hexdigest()[:8]}"
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `gauge.json` holds."""
+        values = asdict(self)
+        for entry in (values["calibration"], *values["thresholds"]):
+            for key in _OPTIONAL & entry.keys():
+                if not entry[key]:
+                    del entry[key]
+        return values
 
     @classmethod
     def from_json(cls, text: str, where: str = MANIFEST) -> Manifest:
@@ -91,21 +105,23 @@ class Manifest:
         for key in ("start", "separator", "end"):
             values["layout"][key] = tuple(values["layout"][key])
         values["layout"] = Layout(**values["layout"])
-        values["calibration"] = Calibration(
-            **_known(Calibration, values["calibration"], f"{where}, calibration")
-        )
+        fitted = _known(Calibration, values["calibration"], f"{where}, calibration")
+        fitted["knots"] = tuple(tuple(knot) for knot in fitted.get("knots", ()))
+        values["calibration"] = Calibration(**fitted)
+        thresholds = [
+            _known(Threshold, entry, f"{where}, thresholds") for entry in values["thresholds"]
+        ]
         values["thresholds"] = tuple(
-            Threshold(**_known(Threshold, entry, f"{where}, thresholds"))
-            for entry in values["thresholds"]
+            Threshold(**{**entry, "sha256": tuple(entry.get("sha256", ()))}) for entry in thresholds
         )
         for key in ("data", "outputs", "metrics"):
             values[key] = tuple(values[key])
         manifest = cls(**values)
         calibration = manifest.calibration
-        if not (calibration.temperature > 0 and 0 < calibration.prior < 1):
+        if not (calibration.rises and 0 < calibration.prior < 1):
             raise BundleError(
-                f"{where}: the calibration needs a temperature above 0 and a prior between 0 and "
-                "1; copy or download the bundle again"
+                f"{where}: the calibration needs a temperature above 0, rising knots if any and a "
+                "prior between 0 and 1; copy or download the bundle again"
             )
         if manifest.outputs[:1] != ("cost",):
             raise BundleError(f"{where}: the first of the outputs must be the cost")
@@ -195,14 +211,14 @@ def sha256(path: Path) -> str:
 
 
 def _known(kind: Any, values: Any, where: str) -> dict[str, Any]:
-    """A copy of `values`, if its keys are exactly the fields of `kind`, and its values such as
-    JSON has for them."""
+    """A copy of `values`, if its keys are the fields of `kind` (those of `_OPTIONAL` may be left
+    out), and its values such as JSON has for them."""
     if not isinstance(values, dict):
         raise BundleError(f"{where} must be an object, found {type(values).__name__}")
     expected = {entry.name for entry in fields(kind)}
     if unknown := sorted(values.keys() - expected):
         raise BundleError(f"{where} has an unknown key: {', '.join(unknown)}")
-    if missing := sorted(expected - values.keys()):
+    if missing := sorted(expected - values.keys() - _OPTIONAL):
         raise BundleError(f"{where} lacks a key: {', '.join(missing)}")
     hints = get_type_hints(kind)
     if misshapen := sorted(key for key, value in values.items() if not _fits(value, hints[key])):
@@ -213,7 +229,11 @@ def _known(kind: Any, values: Any, where: str) -> dict[str, Any]:
 def _fits(value: Any, hint: Any) -> bool:
     """Whether a JSON value can stand for a field of that type; objects are looked into later."""
     if get_origin(hint) is tuple:
-        inner = get_args(hint)[0]
-        return isinstance(value, list) and all(_fits(each, inner) for each in value)
+        inner, *rest = get_args(hint)
+        return (
+            isinstance(value, list)
+            and (rest == [...] or len(value) == 1 + len(rest))
+            and all(_fits(each, inner) for each in value)
+        )
     kind: Any = {str: str, int: int, float: (int, float)}.get(hint, dict)
     return isinstance(value, kind) and not isinstance(value, bool)

@@ -1,15 +1,15 @@
-"""From raw scores to costs: the scale, its prior, and thresholds that keep a promise."""
+"""From raw scores to costs: the scale and its prior, and how they are fitted."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import DataError, RecipeError
+from .errors import DataError, RecipeError, needs_extra
 
 Floats = NDArray[np.float64]
 
@@ -17,10 +17,16 @@ Floats = NDArray[np.float64]
 # the spread of its costs is never fitted below this.
 _MIN_SPREAD = 0.01
 
+# Isotonic regression sees bins of so many items at least: fewer say little of a probability.
+_BIN, _MAX_BINS = 25, 100
+# Where it is flat, costs still rise with this part of the slope of Platt scaling.
+_MIN_SLOPE = 0.01
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The map from a raw score to a cost, `cost = raw / temperature + bias`."""
+    """The map from a raw score to a cost: `cost = raw / temperature + bias`, or with `knots` a
+    line through them in place of the first term. It always rises, so it changes no order."""
 
     bias: float
     """added after the division; moves the border between safe and unsafe"""
@@ -32,6 +38,9 @@ class Calibration:
     """name of the data of the fit"""
     n: int
     """how many items the fit saw"""
+    knots: tuple[tuple[float, float], ...] = ()
+    """(raw score, cost without `bias`), both rising, joined by straight lines; beyond the first and
+    the last the slope is 1 / temperature"""
 
     def cost(self, raw: ArrayLike, prior: float | None = None) -> Floats:
         """Costs in log-odds of unsafe, of the shape of `raw`.
@@ -44,7 +53,37 @@ class Calibration:
         Raises:
             RecipeError: the prior is not between 0 and 1.
         """
-        return np.asarray(raw, np.float64) / self.temperature + self.bias + self.shift(prior)
+        scores = np.asarray(raw, np.float64)
+        if self.knots:
+            x, y = np.array(self.knots).T
+            beyond = np.minimum(scores - x[0], 0) + np.maximum(scores - x[-1], 0)
+            scaled = np.interp(scores, x, y) + beyond / self.temperature
+        else:
+            scaled = scores / self.temperature
+        return scaled + self.bias + self.shift(prior)
+
+    def raw(self, cost: float) -> float:
+        """The raw score that has a cost: `cost` the other way round, at the stored prior."""
+        scaled = cost - self.bias
+        if not self.knots:
+            return scaled * self.temperature
+        x, y = np.array(self.knots).T
+        beyond = min(scaled - y[0], 0) + max(scaled - y[-1], 0)
+        return float(np.interp(scaled, y, x) + beyond * self.temperature)
+
+    def at_prior(self, prior: float) -> Calibration:
+        """The same map, with costs that are log-odds at another prior.
+
+        Raises:
+            RecipeError: the prior is not between 0 and 1.
+        """
+        return replace(self, bias=self.bias + self.shift(prior), prior=prior)
+
+    @property
+    def rises(self) -> bool:
+        """Whether a higher raw score always has a higher cost."""
+        steps = np.diff(np.array(self.knots).reshape(-1, 2), axis=0)
+        return self.temperature > 0 and bool((steps > 0).all())
 
     def shift(self, prior: float | None) -> float:
         """What another prior adds to every cost; 0 for None."""
@@ -53,23 +92,6 @@ class Calibration:
         if not 0 < prior < 1:
             raise RecipeError(f"prior is {prior}; give a share of unsafe between 0 and 1")
         return logit(prior) - logit(self.prior)
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """A cost from which on to say unsafe, with the promise it was chosen for."""
-
-    name: str
-    """such as `fpr1`"""
-    cost: float
-    """on the cost scale at the stored prior"""
-    false_positive_rate: float
-    """the promise: at most this share of safe items reaches `cost`"""
-    confidence: float
-    """how sure the promise is, for items like those of `data`"""
-    data: str
-    n: int
-    """how many safe items it rests on"""
 
 
 def logit(probability: float) -> float:
@@ -95,21 +117,7 @@ def fit(
     Raises:
         DataError: the lengths differ, a value is not finite, or one class is missing.
     """
-    scores, labels = np.asarray(raw, np.float64), np.asarray(unsafe, np.float64)
-    weights = _weights(weight, labels)
-    if scores.shape != labels.shape or scores.ndim != 1:
-        raise DataError(
-            f"calibration on {data} needs one label a score; it has {labels.size} labels "
-            f"for {scores.size} scores"
-        )
-    if not (np.isfinite(scores).all() and np.isfinite(labels).all()):
-        raise DataError(f"calibration on {data} has a score or label that is not a number")
-    positives = float(weights @ labels)
-    if not 0 < labels.sum() < labels.size:
-        raise DataError(f"calibration on {data} needs safe and unsafe items; it has only one kind")
-
-    high, low = (positives + 1) / (positives + 2), 1 / (labels.size - positives + 2)
-    targets = labels * high + (1 - labels) * low
+    scores, targets, weights, prior = _fitting(raw, unsafe, weight, data)
     centre, spread = float(scores.mean()), float(scores.std()) or 1.0
     standard = (scores - centre) / spread
     slope, intercept = _logistic(standard, targets, weights)
@@ -120,48 +128,66 @@ def fit(
     return Calibration(
         bias=intercept - slope * centre / spread,
         temperature=spread / slope,
-        prior=positives / labels.size,
+        prior=prior,
         data=data,
-        n=int(labels.size),
+        n=int(scores.size),
     )
 
 
-def threshold_at(
-    false_positive_rate: float,
-    safe_costs: ArrayLike,
+def fit_bias(
+    calibration: Calibration,
+    raw: ArrayLike,
+    unsafe: ArrayLike,
+    weight: ArrayLike | None = None,
     *,
     data: str,
-    confidence: float = 0.95,
-    name: str | None = None,
-) -> Threshold | None:
-    """The lowest threshold whose false-positive rate is at most the promised one.
+) -> Calibration:
+    """Fit the bias alone, by maximum likelihood: the shape of the map is kept.
 
-    The promise is a one-sided Clopper-Pearson bound: with k safe costs at or above the threshold,
-    `P(Binomial(n, rate) <= k) <= 1 - confidence`.
-
-    Args:
-        false_positive_rate: the promise, such as 0.01.
-        safe_costs: costs of safe items at the stored prior, `[n]`; those that failed (NaN) are
-            left out.
-        name: None makes `fpr1` out of 0.01.
-
-    Returns:
-        None where there are too few safe items for the promise (1 % at 95 % takes 299).
+    Arguments and errors as for `fit`, which smooths the targets in the same way.
     """
-    costs = np.asarray(safe_costs, np.float64)
-    costs = np.sort(costs[np.isfinite(costs)])[::-1]
-    allowed = _allowed_alarms(costs.size, false_positive_rate, 1 - confidence)
-    if allowed < 0:
-        return None
-    return Threshold(
-        name=name or f"fpr{100 * false_positive_rate:g}",
-        # Just above the first cost that must not alarm; its ties then do not alarm either.
-        cost=float(np.nextafter(costs[allowed], np.inf)),
-        false_positive_rate=false_positive_rate,
-        confidence=confidence,
-        data=data,
-        n=int(costs.size),
-    )
+    scores, targets, weights, prior = _fitting(raw, unsafe, weight, data)
+    scaled = replace(calibration, bias=0.0).cost(scores)
+    _, bias = _logistic(np.zeros_like(scores), targets, weights, offset=scaled)
+    return replace(calibration, bias=bias, prior=prior, data=data, n=int(scores.size))
+
+
+def fit_isotonic(
+    raw: ArrayLike, unsafe: ArrayLike, weight: ArrayLike | None = None, *, data: str
+) -> Calibration:
+    """Fit a map of any rising shape, by centred isotonic regression.
+
+    Isotonic regression (Zadrozny and Elkan, 2002) is flat over blocks of scores, which would tie
+    costs that differ. Here a block's log-odds stand at its mean score and lines join them, as Oron
+    and Flournoy (2017), "Centered isotonic regression", do; beyond the outer blocks, and wherever
+    the lines are all but flat, the slope comes from Platt scaling. It looks at bins of 25 items or
+    more, each with one more item of the probability that Platt scaling gives, so that no log-odds
+    are infinite.
+
+    Arguments and errors as for `fit`; it needs scipy.
+    """
+    try:
+        from scipy.optimize import isotonic_regression
+    except ModuleNotFoundError:
+        raise needs_extra("train", "isotonic calibration (scipy)") from None
+    platt = fit(raw, unsafe, weight, data=data)
+    scores, labels = np.asarray(raw, np.float64), np.asarray(unsafe, np.float64)
+    weights = _weights(weight, labels)
+    bins = max(1, min(_MAX_BINS, scores.size // _BIN))
+    # Edges are scores of the data, so that no bin is empty, and equal scores share one.
+    edges = np.unique(np.quantile(scores, np.arange(bins) / bins, method="lower"))
+    bin_of = np.searchsorted(edges, scores, side="right") - 1
+    mass = np.bincount(bin_of, weights)
+    centre = np.bincount(bin_of, weights * scores) / mass
+    share = (np.bincount(bin_of, weights * labels) + _probability(platt.cost(centre))) / (mass + 1)
+    blocks = isotonic_regression(share, weights=mass + 1)
+    start = blocks.blocks[:-1]
+    x = np.add.reduceat(mass * centre, start) / np.add.reduceat(mass, start)
+    y = np.log(blocks.x[start]) - np.log1p(-blocks.x[start])
+    least = _MIN_SLOPE / platt.temperature * x
+    y = np.maximum.accumulate(y - least) + least
+    knots = zip(x.tolist(), (y - platt.bias).tolist(), strict=True)
+    return replace(platt, knots=tuple(knots))
 
 
 def expected_calibration_error(
@@ -189,6 +215,28 @@ def expected_calibration_error(
     mass = np.cumsum(weights[order]) - weights[order] / 2  # of what lies below an item's middle
     bin_of = np.minimum((mass / labels.size * bins).astype(int), bins - 1)
     return float(np.abs(np.bincount(bin_of, gaps)).sum()) / labels.size
+
+
+def _fitting(
+    raw: ArrayLike, unsafe: ArrayLike, weight: ArrayLike | None, data: str
+) -> tuple[Floats, Floats, Floats, float]:
+    """Scores, smoothed targets and weights to fit to, and the share of unsafe; checked."""
+    scores, labels = np.asarray(raw, np.float64), np.asarray(unsafe, np.float64)
+    if scores.shape != labels.shape or scores.ndim != 1:
+        raise DataError(
+            f"calibration on {data} needs one label a score; it has {labels.size} labels "
+            f"for {scores.size} scores"
+        )
+    if not (np.isfinite(scores).all() and np.isfinite(labels).all()):
+        raise DataError(f"calibration on {data} has a score or label that is not a number")
+    if not 0 < labels.sum() < labels.size:
+        raise DataError(f"calibration on {data} needs safe and unsafe items; it has only one kind")
+
+    weights = _weights(weight, labels)
+    positives = float(weights @ labels)
+    high, low = (positives + 1) / (positives + 2), 1 / (labels.size - positives + 2)
+    targets = labels * high + (1 - labels) * low
+    return scores, targets, weights, positives / labels.size
 
 
 def _weights(weight: ArrayLike | None, labels: Floats) -> Floats:
@@ -229,20 +277,3 @@ def _logistic(
             break
         value = after
     return float(line[0]), float(line[1])
-
-
-def _allowed_alarms(n: int, rate: float, risk: float) -> int:
-    """The largest k below n with P(Binomial(n, rate) <= k) <= risk; -1 where there is none."""
-    total, k = 0.0, 0
-    while k < n:
-        total += math.exp(
-            math.lgamma(n + 1)
-            - math.lgamma(k + 1)
-            - math.lgamma(n - k + 1)
-            + k * math.log(rate)
-            + (n - k) * math.log1p(-rate)
-        )
-        if total > risk:
-            break
-        k += 1
-    return k - 1

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from harmgauge.bundle import Manifest
-from harmgauge.calibration import Calibration, Threshold
+from harmgauge.calibration import Calibration
+from harmgauge.thresholds import Threshold
 from harmgauge.training.card import model_card
 from harmgauge.windows import Layout
 

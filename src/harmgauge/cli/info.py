@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,7 @@ def info(gauge: str | None, as_json: bool) -> None:
 
     manifest = read_bundle(find(gauge))
     if as_json:
-        click.echo(json.dumps({"id": manifest.id, **asdict(manifest)}, indent=2))
+        click.echo(json.dumps({"id": manifest.id, **manifest.to_dict()}, indent=2))
     else:
         click.echo("\n".join(_lines(manifest)))
 
@@ -36,6 +35,7 @@ def _lines(manifest: Manifest) -> list[str]:
     calibration, layout = manifest.calibration, manifest.layout
     rows = sum(source.get("rows") or 0 for source in manifest.data)
     sources = "1 source" if len(manifest.data) == 1 else f"{len(manifest.data)} sources"
+    shape = f", {len(calibration.knots)} isotonic knots" if calibration.knots else ""
     return [
         manifest.id,
         f"licence      {manifest.licence} (of the weights)",
@@ -48,9 +48,9 @@ def _lines(manifest: Manifest) -> list[str]:
         f"outputs      {', '.join(manifest.outputs)}",
         f"runtime      {manifest.runtime}",
         f"calibration  bias {calibration.bias:+.4g}, temperature {calibration.temperature:.4g}, "
-        f"prior {calibration.prior:.4g} ({calibration.data}, n = {calibration.n})",
+        f"prior {calibration.prior:.4g}{shape} ({calibration.data}, n = {calibration.n})",
         f"thresholds   {len(manifest.thresholds) or 'none stored'}",
-        *_table([asdict(threshold) for threshold in manifest.thresholds]),
+        *_table([threshold.in_a_table() for threshold in manifest.thresholds]),
         f"metrics      {len(manifest.metrics) or 'none stored'}",
         *(
             line

@@ -29,6 +29,22 @@ _OPTIONS = (
 )
 
 
+def _cost_or_name(threshold: str) -> float | str:
+    """A cost, or the name of a threshold that the gauge has stored."""
+    try:
+        return float(threshold)
+    except ValueError:
+        return threshold
+
+
+threshold_option = click.option(
+    "--threshold",
+    type=_cost_or_name,
+    metavar="COST|NAME",
+    help="Unsafe from this cost on: a number (0 by default) or a stored name such as fpr1.",
+)
+
+
 def gauge_options(command: Command) -> Command:
     """Add `--gauge`, `--prior` and `--threads`, passed on as `name`, `prior`, `threads`."""
     for option in reversed(_OPTIONS):

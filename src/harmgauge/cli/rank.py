@@ -3,39 +3,50 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
-from .options import gauge_options, load_gauge
+from ..exchange import Exchange
+from .options import gauge_options, load_gauge, threshold_option
 
 
 @click.command()
 @click.argument("responses", nargs=-1, required=True, metavar="RESPONSE…")
 @click.option("--prompt", metavar="TEXT", help="What the responses answer to.")
 @click.option("--json", "as_json", is_flag=True, help="Print the ranking as JSON.")
+@threshold_option
 @gauge_options
 def rank(
     responses: tuple[str, ...],
     prompt: str | None,
     as_json: bool,
+    threshold: float | str | None,
     name: str | None,
     prior: float | None,
     threads: int | None,
 ) -> None:
     """Order RESPONSEs to one prompt by cost, safest first; ties keep their order.
 
+    With --threshold, those that are unsafe from there on are marked.
+
     Put -- before the first response where one begins with a dash.
     """
     gauge = load_gauge(name, prior, threads)
-    ranking = gauge.rank(prompt, responses)
+    at = gauge.threshold(threshold)  # an unknown name is refused before anything is scored
+    entries: list[dict[str, Any]] = [
+        {"index": index, "cost": cost} for index, cost in gauge.rank(prompt, responses)
+    ]
+    about: dict[str, Any] = {"direction": gauge.manifest.direction, "gauge": gauge.id}
+    if threshold is not None:
+        about["threshold"] = at
+        for entry in entries:
+            blank = Exchange(response=responses[entry["index"]]).blank
+            entry["unsafe"] = None if blank else entry["cost"] >= at
     if as_json:
-        entries = [{"index": index, "cost": cost} for index, cost in ranking]
-        click.echo(
-            json.dumps(
-                {"ranking": entries, "direction": gauge.manifest.direction, "gauge": gauge.id}
-            )
-        )
+        click.echo(json.dumps({"ranking": entries, **about}))
         return
     click.echo("place     cost  response")
-    for place, (index, cost) in enumerate(ranking, 1):
-        click.echo(f"{place:>5}  {cost:+7.2f}  {index + 1}")
+    for place, entry in enumerate(entries, 1):
+        mark = "  unsafe" if entry.get("unsafe") else ""
+        click.echo(f"{place:>5}  {entry['cost']:+7.2f}  {entry['index'] + 1}{mark}")

@@ -15,7 +15,7 @@ import click
 from ..errors import DataError, ExchangeError
 from ..exchange import Exchange
 from . import bulk, draw
-from .options import gauge_options, load_gauge
+from .options import gauge_options, load_gauge, threshold_option
 
 if TYPE_CHECKING:
     from ..gauge import Gauge
@@ -23,14 +23,6 @@ if TYPE_CHECKING:
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _BLOCK = 1 << 18
 """most bytes of stdin that are judged at a time: enough lines to sort well by length"""
-
-
-def _cost_or_name(threshold: str) -> float | str:
-    """A cost, or the name of a threshold that the gauge has stored."""
-    try:
-        return float(threshold)
-    except ValueError:
-        return threshold
 
 
 @click.command()
@@ -45,12 +37,7 @@ def _cost_or_name(threshold: str) -> float | str:
 @click.option("--prompt-column", metavar="NAME", help="Column of --input that holds prompts.")
 @click.option("--response-column", metavar="NAME", help="Column of --input that holds responses.")
 @click.option("--json", "as_json", is_flag=True, help="Print verdicts as JSON, one a line.")
-@click.option(
-    "--threshold",
-    type=_cost_or_name,
-    metavar="COST|NAME",
-    help="Unsafe from this cost on: a number (0 by default) or a stored name such as fpr1.",
-)
+@threshold_option
 @gauge_options
 def score(
     text: str | None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
@@ -92,6 +91,11 @@ def _calibration(manifest: Manifest) -> list[str]:
                 }
             ]
         ),
+        *(
+            ["", f"The scale is not straight: {len(fitted.knots)} knots of isotonic regression."]
+            if fitted.knots
+            else []
+        ),
     ]
 
 
@@ -101,15 +105,15 @@ def _thresholds(manifest: Manifest) -> list[str]:
             "## Thresholds",
             "",
             "None is stored. A verdict is unsafe from cost 0 on, where unsafe is as likely as "
-            "safe; choose another on labelled texts of your own.",
+            "safe; choose another on labelled texts of your own, with `harmgauge calibrate`.",
         ]
     return [
         "## Thresholds",
         "",
         "A verdict is unsafe from cost 0 on. These are stored besides, to be asked for by name; "
-        "each promises a false-positive rate on texts like those of its data:",
+        "each promises a false-positive rate on texts like those of its data, with a confidence:",
         "",
-        *_table([asdict(threshold) for threshold in manifest.thresholds]),
+        *_table([threshold.in_a_table() for threshold in manifest.thresholds]),
     ]
 
 

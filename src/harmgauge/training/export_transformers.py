@@ -25,11 +25,17 @@ def export_transformers(bundle: Path, folder: Path) -> None:
     response (`text_pair`) as the gauge does. Long texts are not windowed: the tokenizer warns.
 
     Raises:
-        BundleError: `bundle` cannot be read, or `folder` is not empty.
+        BundleError: `bundle` cannot be read or is calibrated by isotonic regression, or `folder`
+            is not empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BundleError(f"{folder} is not empty; name another folder")
     cost_model, tokenizer, manifest = read_cost_model(bundle)
+    if manifest.calibration.knots:
+        raise BundleError(
+            f"{bundle} is calibrated by isotonic regression, which a linear head cannot hold; "
+            "make it a bundle with harmgauge calibrate --recalibrate platt, and export that"
+        )
     backbone = cost_model.backbone.config
     backbone._name_or_path = ""  # else this machine's folder would go into the file
     config = HarmgaugeConfig(
