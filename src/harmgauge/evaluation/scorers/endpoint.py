@@ -120,7 +120,7 @@ class EndpointSource:
                     if error.code not in (429, 503) or tries == _TRIES:
                         # Not what it says beside its status: servers echo their input in it.
                         raise self._failed(f"answers with status {error.code}") from None
-                    wait = _retry_after(error.headers, 2.0 ** (tries - 1))
+                    wait = _retry_after(error.headers["Retry-After"], 2.0 ** (tries - 1))
                 time.sleep(min(wait, _LONGEST_WAIT_S))
             except TimeoutError:
                 raise self._failed(f"gave no answer within {_TIMEOUT_S} s") from None
@@ -160,14 +160,13 @@ class EndpointSource:
         return HarmgaugeError(f"{self._name}: {self.facts['http']} {what}")
 
 
-def _retry_after(headers: Mapping[str, str], default: float) -> float:
+def _retry_after(header: str | None, default: float) -> float:
     """Seconds to wait, from a header that holds seconds or a date (RFC 9110, 10.2.3)."""
-    value = headers.get("Retry-After")
-    if value is None:
+    if header is None:
         return default
-    if value.strip().isdigit():
-        return float(value)
+    if header.strip().isdigit():
+        return float(header)
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
     except (TypeError, ValueError):
         return default
