@@ -20,6 +20,7 @@ from harmgauge.bundle import read_bundle
 from harmgauge.cli.main import cli
 from harmgauge.errors import RecipeError
 from harmgauge.training.model import CostModel
+from harmgauge.training.pipeline import prepare
 from harmgauge.windows import Windower
 from tiny import MAX_TOKENS
 
@@ -258,3 +259,12 @@ def test_a_decoder_with_adapters_becomes_a_torch_bundle(tmp_path, make_recipe, d
         torch_scores(tmp_path / "run", CHATS), gauge.raw_scores(CHATS)[:, 0], atol=1e-5
     )
     assert not any(math.isnan(cost) for cost in gauge.score(CHATS))
+
+
+def test_only_watched_sources_choose_the_checkpoint(tmp_path, make_recipe, encoder_base):
+    recipe = make_recipe(encoder_base, evaluate={"watch": ["singles"]})
+    job = prepare(recipe, tmp_path)
+    assert {example.source for example in job.watched} == {"singles"}
+    assert {example.source for example in job.valid} == {"singles", "pairs"}
+    with pytest.raises(RecipeError, match="names songs, .* its sources are pairs, singles"):
+        prepare(make_recipe(encoder_base, evaluate={"watch": ["songs"]}), tmp_path)

@@ -98,7 +98,7 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
             "training rows hold the weight is 0"
         )
     valid = tokenise(valid_sources, windower)
-    watched = _capped(valid, recipe.evaluate.cap, recipe.seed)
+    watched = _capped(_watched(valid, recipe.evaluate.watch), recipe.evaluate.cap, recipe.seed)
     check_choice(watched)
     check_calibration(valid_sources)
     return Job(
@@ -209,6 +209,19 @@ def _smooth(values: Sequence[float], width: int = 50) -> list[float]:
         sum(values[max(0, i - width + 1) : i + 1]) / len(values[max(0, i - width + 1) : i + 1])
         for i in range(len(values))
     ]
+
+
+def _watched(examples: Sequence[Example], names: Sequence[str] | None) -> Sequence[Example]:
+    """The examples of the sources that choose the checkpoint."""
+    if names is None:
+        return examples
+    known = {example.source for example in examples}
+    if unknown := sorted(set(names) - known):
+        raise RecipeError(
+            f"evaluate.watch names {unknown[0]}, which is no source of data.valid; its sources are "
+            f"{', '.join(sorted(known))}"
+        )
+    return [example for example in examples if example.source in names]
 
 
 def _capped(examples: Sequence[Example], cap: int, seed: int) -> list[Example]:

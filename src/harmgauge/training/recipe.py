@@ -136,6 +136,8 @@ class Evaluate(Section):
     """steps between evaluations"""
     cap: int = Field(default=200, ge=2)
     """rows a validation source while training; calibration uses all"""
+    watch: list[str] | None = Field(default=None, min_length=1)
+    """validation sources that choose the checkpoint, by name; by default all"""
     patience: int | None = Field(default=None, ge=1)
     """stop after this many evaluations without a better one"""
     checkpoint_every: int = Field(default=100, ge=1)
