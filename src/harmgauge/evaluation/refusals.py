@@ -75,7 +75,7 @@ _OPENINGS = (
     "your request",
 )
 _NO_REFUSAL = re.compile(r"[^.!?]{0,24}\bsorry (?:to hear|for your|about your|that you|you)\b")
-_REFUSAL = re.compile(rf"(?:{'|'.join(map(re.escape, _OPENINGS))})\b")
+_REFUSAL = re.compile(rf"(?:(?:no|oh|well)[,.!] )?(?:{'|'.join(map(re.escape, _OPENINGS))})\b")
 
 # White space, quotes, list and emphasis marks that stand before the first word.
 _LEAD = re.compile(r"^[\s\"'`*_#>~\-–—•«»„“”‘’]+")

@@ -33,7 +33,8 @@ class FunctionSource:
         module_name, _, function = address.partition(":")
         sys.path.insert(0, str(folder))
         try:
-            self._function = getattr(importlib.import_module(module_name), function)
+            module = importlib.import_module(module_name)
+            self._function = getattr(module, function)
         except ModuleNotFoundError as error:
             raise RecipeError(
                 f"{name}: python: {address}: there is no module {error.name}; install it, or put "
@@ -47,6 +48,12 @@ class FunctionSource:
             ) from error
         finally:
             sys.path.remove(str(folder))
+        own = folder / f"{module_name.replace('.', '/')}.py"
+        if own.is_file() and not (module.__file__ and own.samefile(module.__file__)):
+            raise RecipeError(
+                f"{name}: a module {module_name} was loaded already from another place; rename "
+                f"{own}"
+            )
         if not callable(self._function):
             raise RecipeError(f"{name}: {address} is no function")
 
