@@ -1,33 +1,44 @@
-"""`harmgauge evaluate FILE…`"""
+"""`harmgauge evaluate FILE…` and `harmgauge evaluate --suite NAME`."""
 
 from __future__ import annotations
 
 import math
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import HarmgaugeError, needs_extra
+from ..errors import HarmgaugeError, RecipeError, needs_extra
+from .options import threshold_option
 from .output import write_json
-from .reading import label_options, schema_options
+from .reading import data_name, data_sha256, label_options, schema_options
 
 if TYPE_CHECKING:
     from ..data.row import Row
-    from ..gauge import Gauge
+    from ..evaluation.bag_of_words import BagOfWords
+    from ..evaluation.data_set import DataSet
+    from ..evaluation.evaluate import Training
+    from ..evaluation.scorers import Scorer
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.argument("files", nargs=-1, metavar="[FILE]…")
+@click.option(
+    "--suite",
+    metavar="NAME|FILE",
+    help="Measure all data sets of a suite below --data-root: standard, or a YAML file.",
+)
 @click.option(
     "--gauge",
     "names",
     multiple=True,
     metavar="G",
-    help="Name or folder of a gauge; give it again to set several side by side.",
+    help="Name or folder of a gauge, or a YAML file that describes another scorer; give it again "
+    "to set several side by side.",
 )
 @click.option(
     "--train",
@@ -36,12 +47,29 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Training rows of the bag-of-words floor, or a recipe that names them; may be repeated.",
 )
-@click.option("--data-root", metavar="FOLDER", help="Where a recipe given to --train has its data.")
-@click.option("--threshold", default=0.0, show_default=True, help="Cost from which on to flag.")
+@click.option(
+    "--data-root",
+    metavar="FOLDER",
+    help="Where the suite, and a recipe given to --train, have their data.",
+)
+@threshold_option
 @schema_options
 @label_options
+@click.option("--parts", is_flag=True, help="Show every slice: categories, columns, lengths.")
 @click.option(
     "--json", "output", type=click.Path(dir_okay=False, path_type=Path), help="Write all figures."
+)
+@click.option(
+    "--report",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write a report with pictures into this folder: report.html and report.md.",
+)
+@click.option(
+    "--fail-under",
+    "floors",
+    multiple=True,
+    metavar="SET:FIGURE=VALUE",
+    help="Exit with 1 where a gauge is below, such as beavertails/test.jsonl:auroc=0.8.",
 )
 @click.option(
     "--draws",
@@ -54,78 +82,200 @@ if TYPE_CHECKING:
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the draws."
 )
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of the gauges.")
+@click.option("--no-cache", is_flag=True, help="Score and measure anew what is known already.")
 def evaluate(
     files: tuple[str, ...],
+    suite: str | None,
     names: tuple[str, ...],
     training: tuple[str, ...],
     data_root: str | None,
-    threshold: float,
+    threshold: float | str | None,
     layout: dict[str, Any],
     meaning: dict[str, Any],
+    parts: bool,
     output: Path | None,
+    report: Path | None,
+    floors: tuple[str, ...],
     draws: int,
     seed: int,
     threads: int | None,
+    no_cache: bool,
 ) -> None:
-    """Measure a gauge on labelled FILEs, beside what needs no gauge at all.
+    """Measure a gauge on labelled FILEs or a suite of them, beside what needs no gauge at all.
 
-    Labelled rows give sign accuracy, AUROC, AUPRC, F1 of unsafe, recall and the share of false
-    positives; pairs give ranking accuracy by stratum. Intervals are from a bootstrap over
-    prompts. A file with one class has no AUROC, and says so.
+    Labelled rows give sign accuracy, AUROC, AUPRC, F1 of unsafe, error rates and calibration;
+    pairs give ranking accuracy by stratum. Intervals are from a bootstrap over prompts. A file
+    with one class has no AUROC, and says so. What was scored is kept, so that an interrupted run
+    goes on and a second one is quick.
     """
-    from ..data.read import read_rows
-    from ..evaluation.evaluate import evaluate_rows
-    from ..evaluation.floors import BagOfWords
-    from ..evaluation.report import block, summary, to_json
+    from ..evaluation.bootstrap import Bootstrap
+    from ..evaluation.cache import Cache, default_folder
+    from ..evaluation.checks import parse_check
+    from ..evaluation.evaluate import Evaluation
+    from ..evaluation.results import to_json
+    from ..evaluation.text import block, summary
 
     # All that can fail fast does so before the first text is scored.
-    if not math.isfinite(threshold):
-        raise click.UsageError(f"--threshold is {threshold}; give a finite cost, such as 0")
     if output and output.suffix != ".json":  # one of the FILEs, given to --json as to a flag?
         raise click.UsageError("--json takes the file to write, whose name must end in .json")
     if output and not output.absolute().parent.is_dir():
         raise HarmgaugeError(f"cannot write {output}: its folder does not exist; make it first")
-    tables = {file: read_rows(file, **layout, **meaning) for file in dict.fromkeys(files)}
-    training_rows = [row for file in training for row in _training_rows(file, data_root)]
-    gauges = _load(names, threads)
-    bag_of_words = BagOfWords.train(training_rows) if training else None
-
+    checks = [parse_check(text) for text in floors]
+    sets, missing = _data_sets(files, suite, data_root, layout, meaning)
+    scorers = _open(names, threads)
+    evaluation = Evaluation(
+        scorers,
+        thresholds={name: _stored(scorer) for name, scorer in scorers.items()},
+        borders=_borders(scorers, threshold),
+        bag_of_words=_training(training, data_root) if training else None,
+        bootstrap=Bootstrap(draws, seed),
+        cache=Cache(None if no_cache else default_folder()),
+        progress=sys.stderr.isatty(),
+    )
     measurements = []
-    for file, table in tables.items():
-        measurement = evaluate_rows(
-            gauges,
-            table,
-            data=_name(file),
-            sha256=_sha256(file),
-            threshold=threshold,
-            bag_of_words=bag_of_words,
-            draws=draws,
-            seed=seed,
-            progress=sys.stderr.isatty(),
-        )
+    for number, data in enumerate(sets, 1):
+        if evaluation.progress:
+            click.echo(f"{number}/{len(sets)} {data.shown}", err=True)
+        measurement = evaluation.measure(data)
         measurements.append(measurement)
-        click.echo(f"{block(measurement)}\n")
+        click.echo(f"{block(measurement, parts=parts)}\n")
     if text := summary(measurements):
         click.echo(text)
+    if missing:
+        click.echo(f"not there, and so not measured: {', '.join(missing)}", err=True)
+    command = shlex.join(["harmgauge", *sys.argv[1:]])
+    facts = {name: scorer.facts for name, scorer in scorers.items()}
+    floor = [{"data": data_name(file), "sha256": data_sha256(file)} for file in training]
+    results = to_json(measurements, facts, command, floor, missing)
     if output:
-        command = shlex.join(["harmgauge", *sys.argv[1:]])
-        facts = {name: _facts(gauge) for name, gauge in gauges.items()}
-        floor = [{"data": _name(file), "sha256": _sha256(file)} for file in training]
-        write_json(output, to_json(measurements, facts, command, floor))
+        write_json(output, results)
+    if report:
+        from ..evaluation.report import write_report
+
+        write_report(results, report)
+    failed = [line for check in checks for line in check.failures(measurements)]
+    for line in failed:
+        click.echo(f"harmgauge: {line}", err=True)
+    if failed:
+        raise SystemExit(1)
+
+
+def _data_sets(
+    files: Sequence[str],
+    suite: str | None,
+    data_root: str | None,
+    layout: Mapping[str, Any],
+    meaning: Mapping[str, Any],
+) -> tuple[list[DataSet], list[str]]:
+    """What to measure, and what of the suite is not there."""
+    from ..evaluation.data_set import DataSet
+
+    stated = any(layout.values()) or meaning != {**meaning, "labels": None, "label": None}
+    if suite is None:
+        if not files:
+            raise click.UsageError("name the FILEs to measure, or a suite with --suite")
+        return [_file(DataSet(file, **layout, **meaning)) for file in dict.fromkeys(files)], []
+    if files or stated:
+        raise click.UsageError(
+            "--suite says itself which files to measure and how to read them; leave out the rest, "
+            "or write a suite of your own (docs/evaluate.md)"
+        )
+    try:
+        from ..evaluation.suite import read_suite
+    except ModuleNotFoundError as error:
+        raise needs_extra("train", f"reading a suite ({error.name} is missing)") from None
+    found = read_suite(suite, Path(data_root or "data"))
+    return found.sets, found.missing
+
+
+def _file(data: DataSet) -> DataSet:
+    """A data set whose file can be read, which is found out before any is scored."""
+    _ = data.table
+    return data
+
+
+def _open(names: Iterable[str], threads: int | None) -> dict[str, Scorer]:
+    """Scorers by name; two may share one, and their identities tell them apart."""
+    from ..evaluation.scorers import open_scorer
+    from ..gauges import DEFAULT
+
+    scorers: dict[str, Scorer] = {}
+    for scorer in (open_scorer(name, threads=threads) for name in names or (DEFAULT,)):
+        known = scorer.name in scorers
+        scorers[f"{scorer.name} ({len(scorers) + 1})" if known else scorer.name] = scorer
+    return scorers
+
+
+def _stored(scorer: Scorer) -> dict[str, float]:
+    """Named thresholds of a gauge, as its costs stand."""
+    from ..evaluation.scorers import GaugeScorer
+
+    if not isinstance(scorer, GaugeScorer):
+        return {}
+    gauge = scorer.gauge
+    return {each.name: gauge.threshold(each.name) for each in gauge.manifest.thresholds}
+
+
+def _borders(scorers: Mapping[str, Scorer], threshold: float | str | None) -> dict[str, float]:
+    """The cost from which on each scorer flags, where one is asked for."""
+    from ..evaluation.scorers import GaugeScorer
+
+    if threshold is None:
+        return {}
+    if not isinstance(threshold, str):
+        if not math.isfinite(threshold):
+            raise click.UsageError(f"--threshold is {threshold}; give a finite cost, such as 0")
+        return dict.fromkeys(scorers, threshold)
+    borders = {}
+    for name, scorer in scorers.items():
+        if not isinstance(scorer, GaugeScorer):
+            raise RecipeError(
+                f"{name} has no stored thresholds, and so none called {threshold!r}; give "
+                "--threshold a cost"
+            )
+        borders[name] = scorer.gauge.threshold(threshold)
+    return borders
+
+
+def _training(files: Sequence[str], data_root: str | None) -> Training:
+    """The bag-of-words floor; what decides its rows are the files and, of a recipe, its data."""
+    from ..evaluation.bag_of_words import BagOfWords
+    from ..evaluation.evaluate import Training
+
+    for file in files:
+        if not Path(file).is_file():
+            raise HarmgaugeError(f"there is no file {file} for --train; check its spelling")
+
+    @cache
+    def train() -> BagOfWords:
+        return BagOfWords.train([row for file in files for row in _training_rows(file, data_root)])
+
+    parts = [part for file in files for part in _training_files(file, data_root)]
+    digests = [data_sha256(part) for part in parts]
+    return Training(train, None if None in digests else str(digests))
+
+
+def _training_files(file: str, data_root: str | None) -> list[str]:
+    """A file, and if it is a recipe the data files that it names."""
+    if not _is_recipe(file):
+        return [file]
+    from ..training.examples import find_source
+
+    recipe = _recipe(file, data_root)
+    sources = (*recipe.data.train, *recipe.data.valid)  # validation prompts are kept out
+    found = [find_source(each.path, recipe.data.root, Path(file).parent) for each in sources]
+    return [file, *map(str, dict.fromkeys(found))]
 
 
 def _training_rows(file: str, data_root: str | None) -> list[Row]:
     """Rows of a data file, or the very rows that a recipe trains on."""
-    if Path(file).suffix not in (".yaml", ".yml"):
+    if not _is_recipe(file):
         from ..data.read import read_rows
 
         return read_rows(file).rows
-    try:
-        from ..training.examples import drop_leaks, load_sources
-        from ..training.recipe import read_recipe
-    except ModuleNotFoundError as error:
-        raise needs_extra("train", f"reading a recipe ({error.name} is missing)") from None
-    recipe = read_recipe(Path(file), [f"data.root={data_root}"] if data_root else [])
+    from ..training.examples import drop_leaks, load_sources
+
+    recipe = _recipe(file, data_root)
     train, valid = (
         load_sources(sources, recipe.data, recipe.seed, Path(file).parent)
         for sources in (recipe.data.train, recipe.data.valid)
@@ -134,30 +284,13 @@ def _training_rows(file: str, data_root: str | None) -> list[Row]:
     return [row for source in train for row in source.rows]
 
 
-def _load(names: Iterable[str], threads: int | None) -> dict[str, Gauge]:
-    from ..gauge import load
-
-    gauges: dict[str, Gauge] = {}
-    for gauge in (load(name, threads=threads) for name in names or (None,)):
-        # Two bundles may share a name; their ids tell them apart.
-        gauges[gauge.name if gauge.name not in gauges else gauge.manifest.id] = gauge
-    return gauges
+def _is_recipe(file: str) -> bool:
+    return Path(file).suffix in (".yaml", ".yml")
 
 
-def _facts(gauge: Gauge) -> dict[str, Any]:
-    manifest = gauge.manifest
-    return {"id": manifest.id, "licence": manifest.licence}
-
-
-def _name(file: str) -> str:
-    """Folder and file, since many sets are called test.jsonl; a Hub id stays as it is."""
-    from ..data.hub import HUB
-
-    return file if file.startswith(HUB) else "/".join(Path(file).absolute().parts[-2:])
-
-
-def _sha256(file: str) -> str | None:
-    from ..bundle import sha256
-    from ..data.hub import HUB
-
-    return None if file.startswith(HUB) else sha256(Path(file))
+def _recipe(file: str, data_root: str | None) -> Any:
+    try:
+        from ..training.recipe import read_recipe
+    except ModuleNotFoundError as error:
+        raise needs_extra("train", f"reading a recipe ({error.name} is missing)") from None
+    return read_recipe(Path(file), [f"data.root={data_root}"] if data_root else [])

@@ -1,132 +1,184 @@
-"""Measure a gauge on a table of rows; the command line and the training pipeline call this."""
+"""Measure scorers on labelled data sets, beside the floors; what is known already is not redone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..exchange import Exchange
-from .floors import BagOfWords, measure_floors
-from .measure import Bootstrap, Scores, measure
+from .bag_of_words import BagOfWords
+from .bootstrap import Bootstrap
+from .cache import Cache
+from .data_set import Contents, DataSet
+from .floors import floors
+from .identity import gaps, pair_by_template
+from .measure import Judge, Scores, bootstrapped, measure
+from .metrics import Floats
+from .probe import probe_figures, unsafe_answers, with_refusal
 from .sample import Sample
+from .scorers import Batch, Scorer
 
-if TYPE_CHECKING:
-    from ..data.read import Table
-
-
-class Scorer(Protocol):
-    """What is measured: a Gauge, or anything that scores as one does."""
-
-    @property
-    def name(self) -> str: ...
-
-    def score(
-        self, exchanges: Sequence[Exchange], *, progress: bool = False
-    ) -> NDArray[np.float64]: ...
+BAG_OF_WORDS = "bag of words"
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What one or several gauges reach on one table, with all that is needed to repeat it."""
+    """What one or several scorers reach on one data set, with all that is needed to repeat it."""
 
-    data: str
-    """name of the data set as shown, such as `beavertails/test.jsonl`"""
-    source: str
-    schema: str
-    sha256: str | None
-    """of the file as read; None for rows that came from no file"""
-    rows: int
-    """records in the file"""
-    bad_rows: int
-    """of these, rows that could not be read"""
-    left_out: int
-    """of these, rows that the label map leaves out, and repeats of a prompt judged once"""
-    pairs: int
-    items: int
-    blank: int
-    """items with nothing to judge; a gauge gives them no verdict, so they are never flagged"""
-    n: int
-    """items with a safe/unsafe label"""
-    unsafe: int
-    """of these, unsafe"""
-    prompts: int
-    """distinct prompts, which the bootstrap draws"""
-    one_class: str | None
-    """`all unsafe`, `all safe` or `no labels`: why there is no AUROC"""
-    threshold: float
+    contents: Contents
     draws: int
     seed: int
     floors: dict[str, Scores]
-    """all unsafe, majority, length and, where training rows were given, bag of words"""
+    """all unsafe, majority, length, refusal phrases; a bag of words, if it was trained"""
     gauges: dict[str, Scores]
-    """gauge name -> what it reached"""
+    """name -> what it reached"""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types, keys in the order above."""
+        """Plain JSON types."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Measurement:
+        """What `to_dict` gave."""
+        scores = {
+            kind: {name: Scores.from_dict(each) for name, each in values[kind].items()}
+            for kind in ("floors", "gauges")
+        }
+        contents = Contents(**values["contents"])
+        return cls(contents, values["draws"], values["seed"], **scores)
 
-def evaluate_rows(
-    gauges: Scorer | Mapping[str, Scorer],
-    table: Table,
-    *,
-    data: str | None = None,
-    sha256: str | None = None,
-    threshold: float = 0.0,
-    bag_of_words: BagOfWords | None = None,
-    draws: int = 1000,
-    seed: int = 0,
-    progress: bool = False,
-) -> Measurement:
-    """Score all items of a table and measure them beside the floors.
 
-    Args:
-        gauges: a gauge, or several by the name under which to show them.
-        table: rows as `read_rows` gives them; labelled items give sign figures, pairs ranking.
-        data: name to show; the table's source where left out.
-        sha256: of the file that the table came from.
-        threshold: cost from which on an item is flagged.
-        bag_of_words: a trained floor, see `BagOfWords.train`.
-        draws: bootstrap draws of prompts for the 95 % intervals; 0 for none.
-        seed: of the draws.
-        progress: show a progress bar while scoring.
-    """
-    named = gauges if isinstance(gauges, Mapping) else {gauges.name: gauges}
-    sample = Sample.of(table.rows)
-    blank = np.array([exchange.blank for exchange in sample.exchanges], bool)
-    bootstrap = Bootstrap(draws, seed)
-    left_out = table.left_out + table.collapsed
-    return Measurement(
-        data=data or table.source,
-        source=table.source,
-        schema=table.schema,
-        sha256=sha256,
-        rows=len(table.rows) + len(table.bad) + left_out,
-        bad_rows=len(table.bad),
-        left_out=left_out,
-        pairs=sum(row.is_pair for row in table.rows),
-        items=len(sample.exchanges),
-        blank=int(blank.sum()),
-        n=len(sample.labelled),
-        unsafe=int(sample.unsafe.sum()),
-        prompts=len(np.unique(sample.group)),
-        one_class=sample.one_class,
-        threshold=threshold,
-        draws=draws,
-        seed=seed,
-        floors=measure_floors(sample, bag_of_words),
-        gauges={
-            name: measure(
-                sample,
-                np.asarray(gauge.score(sample.exchanges, progress=progress), np.float64),
-                threshold=threshold,
-                silent=blank,
-                bootstrap=bootstrap,
+@dataclass(frozen=True, slots=True)
+class Training:
+    """The rows of the bag-of-words floor, read and learnt from when costs are first asked for."""
+
+    train: Callable[[], BagOfWords]
+    identity: str | None
+    """what the cache may go by: what decides its training rows; None where nothing does"""
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """How data sets are measured; the same for all of a run."""
+
+    scorers: Mapping[str, Scorer]
+    """by the name under which to show them"""
+    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """scorer -> named thresholds to measure besides its own"""
+    borders: Mapping[str, float] = field(default_factory=dict)
+    """scorer -> cost from which on it flags; of others its own border"""
+    bag_of_words: Training | None = None
+    bootstrap: Bootstrap = field(default_factory=Bootstrap)
+    cache: Cache = field(default_factory=lambda: Cache(None))
+    progress: bool = False
+
+    def measure(self, data: DataSet) -> Measurement:
+        """Score all items of a data set and measure them.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        facts = {**data.facts, "bootstrap": asdict(self.bootstrap)}
+        contents = Contents(
+            **self.cache.figures(
+                {**data.facts, "figures": "contents"}, lambda: asdict(Contents.of(data))
             )
-            for name, gauge in named.items()
-        },
-    )
+        )
+        simple = self.cache.figures({**facts, "figures": "floors"}, lambda: self._floors(data))
+        found = {name: Scores.from_dict(each) for name, each in simple.items()}
+        if self.bag_of_words is not None and contents.n:
+            key = {**facts, "bag of words": self.bag_of_words.identity}
+            words = self.cache.figures(key, lambda: self._words(data))
+            found[BAG_OF_WORDS] = Scores.from_dict(words)
+        gauges = {}
+        for name, scorer in self.scorers.items():
+            judge = self._judge(name, scorer)
+            key = {**facts, "scorer": scorer.identity, "judge": asdict(judge)}
+            scores = self.cache.figures(key, partial(self._scores, data, scorer, judge))
+            gauges[name] = Scores.from_dict(scores)
+        return Measurement(
+            replace(contents, note=data.note),
+            self.bootstrap.draws,
+            self.bootstrap.seed,
+            found,
+            gauges,
+        )
+
+    def _judge(self, name: str, scorer: Scorer) -> Judge:
+        threshold = self.borders.get(name, scorer.threshold)
+        return Judge(threshold, scorer.probabilistic, dict(self.thresholds.get(name, {})))
+
+    def _floors(self, data: DataSet) -> dict[str, Any]:
+        sample = data.sample
+        return {
+            floor.name: asdict(
+                measure(
+                    sample,
+                    floor.costs(sample),
+                    floor.judge,
+                    bootstrap=self.bootstrap,
+                    whole=False,
+                )
+            )
+            for floor in floors(sample)
+        }
+
+    def _words(self, data: DataSet) -> dict[str, Any]:
+        assert self.bag_of_words is not None
+        sample = data.sample
+        costs = self.bag_of_words.train().score(sample.exchanges)
+        return asdict(measure(sample, costs, bootstrap=self.bootstrap, whole=False))
+
+    def _scores(self, data: DataSet, scorer: Scorer, judge: Judge) -> dict[str, Any]:
+        sample = data.sample
+        costs = self._costs(data, scorer, sample.ids, sample.exchanges)
+        silent = np.array([exchange.blank for exchange in sample.exchanges], bool)
+        scores = measure(sample, costs, judge, silent=silent, bootstrap=self.bootstrap)
+        if judge.threshold is not None:
+            probe = self._probe(data, scorer, costs, judge.threshold)
+            identity = self._identity(data, sample, costs, judge.threshold)
+            scores = replace(scores, figures={**scores.figures, **probe, **identity})
+        return asdict(scores)
+
+    def _probe(
+        self, data: DataSet, scorer: Scorer, costs: Floats, threshold: float
+    ) -> dict[str, Any]:
+        sample = data.sample
+        items = unsafe_answers(sample)
+        if len(items) == 0 or not scorer.reads_texts:
+            return {}
+        ids = [sample.ids[item] for item in items]
+        changed = [with_refusal(sample.items[item].exchange) for item in items]
+        after = self._costs(data, scorer, ids, changed)
+        both = ~np.isnan(costs[items]) & ~np.isnan(after)
+        each = probe_figures(costs[items][both], after[both], threshold)
+        return bootstrapped(each, sample.group[items][both], self.bootstrap, "no unsafe answers")
+
+    def _identity(
+        self, data: DataSet, sample: Sample, costs: Floats, threshold: float
+    ) -> dict[str, Any]:
+        if data.identity is None:
+            return {}
+        paired = pair_by_template(sample, data.identity)
+        cost = costs[sample.labelled[paired.members]]
+        each = gaps(sample.unsafe[paired.members], cost, cost >= threshold, paired.group)
+        return bootstrapped(each, paired.template, self.bootstrap, "no paired texts")
+
+    def _costs(
+        self,
+        data: DataSet,
+        scorer: Scorer,
+        ids: Sequence[str],
+        exchanges: Sequence[Exchange],
+    ) -> Floats:
+        batch = Batch(data.shown, ids, exchanges)
+        texts = hashlib.sha256(repr([each.turns for each in exchanges]).encode()).hexdigest()
+        facts = {"scorer": scorer.identity, "texts": texts, "ids": ids, "data": data.shown}
+        return self.cache.costs(
+            facts, lambda: np.asarray(scorer.costs(batch, progress=self.progress), np.float64)
+        )

@@ -144,7 +144,7 @@ def _is_unsafe(row: Row) -> bool:
 
 
 def _load(source: Source, data: Data, seed: int, folder: Path) -> LoadedSource:
-    path = _find(source.path, data.root, folder)
+    path = find_source(source.path, data.root, folder)
     table = read_rows(
         path,
         schema=source.schema_name,
@@ -179,7 +179,12 @@ def _count_unsafe(rows: Iterable[Row]) -> int:
     return sum((item.unsafe or 0) >= 0.5 for row in rows for item in row.items)
 
 
-def _find(path: str, root: str, folder: Path) -> str | Path:
+def find_source(path: str, root: str, folder: Path) -> str | Path:
+    """A source's file below the root, or below the recipe's own folder; a Hub id as it is.
+
+    Raises:
+        DataError: there is none.
+    """
     if path.startswith(HUB):
         return path
     for base in (Path(root), folder / root):

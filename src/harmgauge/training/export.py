@@ -152,7 +152,7 @@ def check_loss(before: ArrayLike, after: ArrayLike, labels: ArrayLike) -> dict[s
         "auroc_after": None,
     }
     if 0 < unsafe.sum() < len(unsafe):
-        first, then = auroc(unsafe, before[known]), auroc(unsafe, after[known])
+        first, then = (float(auroc(unsafe, raw[known])) for raw in (before, after))
         figures |= {"auroc_before": first, "auroc_after": then}
         if first - then > MAX_AUROC_LOSS:
             raise BundleError(

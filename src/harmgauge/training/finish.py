@@ -149,7 +149,7 @@ def _figures(
             {
                 "data": f"{source} validation",
                 "n": int(here.sum()),
-                "auroc": _or_none(auroc(measured.unsafe[here] >= 0.5, cost[here])),
+                "auroc": _or_none(float(auroc(measured.unsafe[here] >= 0.5, cost[here]))),
                 "sign_accuracy": _sign_accuracy(measured.unsafe[here], cost[here]),
             }
         )
@@ -157,7 +157,7 @@ def _figures(
         {
             "data": f"{source} validation, pairs",
             "n": len(safer),
-            "ranking_accuracy": ranking_accuracy(safer, other),
+            "ranking_accuracy": float(ranking_accuracy(safer, other)),
         }
         for source, (safer, other) in sorted(pairs.items())
     ]
@@ -176,7 +176,7 @@ def _before_and_after(
 
 
 def _sign_accuracy(unsafe: NDArray[np.float64], cost: NDArray[np.float64]) -> float:
-    return accuracy(unsafe >= 0.5, cost >= 0)
+    return float(accuracy(unsafe >= 0.5, cost >= 0))
 
 
 def _or_none(value: float) -> float | None:

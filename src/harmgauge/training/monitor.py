@@ -66,11 +66,11 @@ def validation_metrics(examples: Sequence[Example], costs: Sequence[np.ndarray])
         known = ~np.isnan(labels)
         positive = labels[known] >= 0.5
         if min(positive.sum(), (~positive).sum()) >= MIN_PER_CLASS:
-            aurocs[source] = auroc(positive, values[known])
+            aurocs[source] = float(auroc(positive, values[known]))
         pairs = [(costs[i], s) for i in indices if (s := examples[i].safer) is not None]
         if pairs:
-            rankings[source] = ranking_accuracy(
-                [cost[safer] for cost, safer in pairs], [cost[1 - safer] for cost, safer in pairs]
-            )
+            safer = [cost[index] for cost, index in pairs]
+            other = [cost[1 - index] for cost, index in pairs]
+            rankings[source] = float(ranking_accuracy(safer, other))
     mean = float(np.mean(list(aurocs.values()))) if aurocs else math.nan
     return {"auroc_mean": mean, "auroc": aurocs, "ranking": rankings}

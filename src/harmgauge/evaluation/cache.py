@@ -1,0 +1,94 @@
+"""What was already scored and measured, kept by the hashes of all that it follows from.
+
+No text is in it: an entry is costs or figures. An interrupted suite goes on where it stopped, and a
+second run reads what the first one wrote.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from .metrics import Floats
+
+PACKAGE = Path(__file__).parent.parent
+
+
+def default_folder() -> Path:
+    """Where entries lie if not told otherwise; HARMGAUGE_CACHE moves it."""
+    root = os.environ.get("HARMGAUGE_CACHE")
+    return (Path(root) if root else Path.home() / ".cache" / "harmgauge") / "evaluation"
+
+
+class Cache:
+    """Entries in a folder; without one, nothing is kept."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def costs(self, facts: Mapping[str, Any], compute: Callable[[], Floats]) -> Floats:
+        """Costs that follow from `facts`, `[items]`, computed where they are not kept.
+
+        The code that makes costs is part of the facts.
+        """
+        path = self._path("costs", {**facts, "code": _digest(*_SCORING)}, ".npy")
+        if path is not None and path.is_file():
+            return np.asarray(np.load(path, allow_pickle=False), np.float64)
+        costs = compute()
+        if path is not None:
+            _write(path, lambda file: np.save(file, costs))
+        return costs
+
+    def figures(
+        self, facts: Mapping[str, Any], compute: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Figures that follow from `facts`, as plain JSON types; all code is part of the facts."""
+        path = self._path("figures", {**facts, "code": _digest(".")}, ".json")
+        if path is not None and path.is_file():
+            known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return known
+        computed = compute()
+        text = json.dumps(computed)
+        if path is not None:
+            _write(path, lambda file: file.write(text.encode()))
+        known = json.loads(text)  # the same types, kept or not
+        return known
+
+    def _path(self, kind: str, facts: Mapping[str, Any], suffix: str) -> Path | None:
+        if self._folder is None or None in facts.values():  # something cannot be told apart
+            return None
+        key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        return self._folder / kind / f"{key}{suffix}"
+
+
+def _write(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with scratch.open("wb") as file:
+            write(file)
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+_SCORING = ("exchange.py", "windows.py", "scoring.py", "calibration.py", "gauge.py", "runtime")
+"""modules between a text and its cost"""
+
+
+@cache
+def _digest(*places: str) -> str:
+    """Hash of the source of modules and packages of harmgauge."""
+    digest = hashlib.sha256()
+    for place in places:
+        path = PACKAGE / place
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,158 @@
+"""One labelled file as it is measured: where it lies, how it is read, what it asks of a gauge."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from ..bundle import sha256
+from ..data.columns import Columns
+from ..data.hub import HUB
+from ..data.read import Part, Table, read_rows
+from .identity import Identity
+from .sample import Sample
+
+Kind = Literal["prompt", "response", "exchange", "pair"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A file and how it is read, as a suite states it."""
+
+    path: str
+    """file, or hub:OWNER/NAME[:SPLIT]"""
+    name: str | None = None
+    """name to show; None is the folder and the file, since many are called test.jsonl"""
+    kind: Kind | None = None
+    """what is on trial, for averages over sets of a kind; None is told from the rows"""
+    schema: str | None = None
+    columns: Columns | None = None
+    labels: dict[str, float | None] | None = None
+    label: float | None = None
+    part: Part = "exchange"
+    """how to read the file, as for `read_rows`"""
+    identity: Identity | None = None
+    """how to pair texts that differ in the group they speak of"""
+    published: str | None = None
+    """name of the set in the table of published figures"""
+    note: str = ""
+    """what to know when reading its figures"""
+
+    @property
+    def shown(self) -> str:
+        """Its name; of a file without one, the last folder and the file."""
+        if self.name or self.path.startswith(HUB):
+            return self.name or self.path
+        return "/".join(Path(self.path).absolute().parts[-2:])
+
+    @cached_property
+    def sha256(self) -> str | None:
+        """Of the file; None for what is on the Hub."""
+        return None if self.path.startswith(HUB) else sha256(Path(self.path))
+
+    @cached_property
+    def table(self) -> Table:
+        """The rows, read when they are first needed.
+
+        Raises:
+            DataError: as for `read_rows`.
+        """
+        return read_rows(
+            self.path,
+            schema=self.schema,
+            columns=self.columns,
+            labels=self.labels,
+            label=self.label,
+            part=self.part,
+        )
+
+    @classmethod
+    def of(cls, table: Table) -> DataSet:
+        """Rows that came from no file."""
+        data = cls(path="", name=table.source)
+        data.__dict__.update(table=table, sha256=None)
+        return data
+
+    @cached_property
+    def sample(self) -> Sample:
+        return Sample.of(self.table.rows)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What decides what is measured: the file's content and how it is read."""
+        facts = asdict(self)
+        for unread in ("path", "published", "note"):
+            del facts[unread]
+        return {"read as": {**facts, "name": self.shown}, "sha256": self.sha256}
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a data set holds, for the report."""
+
+    data: str
+    """name as shown, such as `beavertails/test.jsonl`"""
+    kind: Kind
+    source: str
+    schema: str
+    sha256: str | None
+    """of the file as read; None for rows that came from no file"""
+    rows: int
+    """records in the file"""
+    bad_rows: int
+    """of these, rows that could not be read"""
+    left_out: int
+    """of these, rows that the label map leaves out, and repeats of a prompt judged once"""
+    pairs: int
+    items: int
+    blank: int
+    """items with nothing to judge; a gauge gives them no verdict, so they are never flagged"""
+    n: int
+    """items with a safe/unsafe label"""
+    unsafe: int
+    """of these, unsafe"""
+    prompts: int
+    """distinct prompts, which the bootstrap draws"""
+    one_class: str | None
+    """`all unsafe`, `all safe` or `no labels`: why there is no AUROC"""
+    note: str = ""
+
+    @classmethod
+    def of(cls, data: DataSet) -> Contents:
+        table, sample = data.table, data.sample
+        left_out = table.left_out + table.collapsed
+        return cls(
+            data=data.shown,
+            kind=data.kind or _kind(sample),
+            source=table.source,
+            schema=table.schema,
+            sha256=data.sha256,
+            rows=len(table.rows) + len(table.bad) + left_out,
+            bad_rows=len(table.bad),
+            left_out=left_out,
+            pairs=sum(row.is_pair for row in table.rows),
+            items=len(sample.items),
+            blank=sum(exchange.blank for exchange in sample.exchanges),
+            n=len(sample.labelled),
+            unsafe=int(sample.unsafe.sum()),
+            prompts=len(np.unique(sample.group)),
+            one_class=sample.one_class,
+            note=data.note,
+        )
+
+
+def _kind(sample: Sample) -> Kind:
+    """What most items put on trial; files of unlabelled pairs are pairs."""
+    if len(sample.pairs.safer) and not len(sample.labelled):
+        return "pair"
+    exchanges = sample.exchanges
+    answers = [each for each in exchanges if each.response is not None]
+    if 2 * len(answers) < len(exchanges):
+        return "prompt"
+    lone = sum(each.prompt is None and not each.history for each in answers)
+    return "response" if 2 * lone > len(answers) else "exchange"

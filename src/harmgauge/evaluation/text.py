@@ -1,0 +1,177 @@
+"""Measurements as text for people at a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from .data_set import Contents
+from .evaluate import Measurement
+from .measure import Figure, Part, Scores
+from .results import averages
+
+LABELS = {
+    "sign_accuracy": "sign accuracy",
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "f1": "F1 of unsafe",
+    "precision": "precision",
+    "recall": "recall",
+    "false_positive_rate": "false positives",
+    "false_negative_rate": "misses",
+    "best_f1": "best F1 (optimistic)",
+    "brier": "Brier",
+    "calibration_error": "calibration error",
+    "severity_spearman": "severity, Spearman",
+    "graded_pairs": "severity, pairs in order",
+    "recall_plain": "probe: recall as it is",
+    "recall_behind_refusal": "probe: recall behind a refusal",
+    "recall_lost": "probe: recall lost",
+    "identity_cost_gap": "identity gap, cost",
+    "identity_recall_gap": "identity gap, recall",
+    "identity_false_positive_gap": "identity gap, false positives",
+    "mixed": "mixed",
+    "both_unsafe": "both unsafe",
+    "both_safe": "both safe",
+    "unlabelled": "unlabelled",
+    "overall": "all strata",
+}
+KIND_LABELS = {
+    "prompt": "prompts, mean AUROC",
+    "response": "responses, mean AUROC",
+    "exchange": "exchanges, mean AUROC",
+    "pair": "pairs, mean ranking accuracy",
+    "all": "all sets, mean AUROC",
+}
+
+
+def block(measurement: Measurement, *, parts: bool = False) -> str:
+    """One data set: a line a figure, a column a gauge, then the floors; slices if asked for."""
+    contents = measurement.contents
+    if not contents.n and not contents.pairs:
+        remedy = "nothing to measure: no labels and no pairs; state a label with --label 0 or 1"
+        return "\n".join([*_heading(measurement), f"  {remedy}"])
+    columns = {**measurement.gauges, **measurement.floors}
+    table = [["", *columns]]
+    for name in _names(scores.figures for scores in columns.values()):
+        table.append([LABELS[name], *(_cell(each.figures.get(name)) for each in columns.values())])
+    for name in _names(scores.thresholds for scores in measurement.gauges.values()):
+        table += _threshold(name, columns)
+    ranking = _names(scores.ranking for scores in columns.values())
+    if ranking:
+        table.append(["ranking accuracy by stratum", *("" for _ in columns)])
+    for name in ranking:
+        figures = [each.ranking.get(name) for each in columns.values()]
+        n = max(figure.n for figure in figures if figure)
+        table.append([f"  {LABELS[name]} (n={n})", *map(_cell, figures)])
+    lines = [*_heading(measurement), *_aligned(table)]
+    for gauge, scores in measurement.gauges.items():
+        if scores.upside_down:
+            lines.append(f"  !! {gauge} RUNS AGAINST THE LABELS: {UPSIDE_DOWN}")
+        if parts:
+            lines += _parts(gauge, scores.parts)
+    return "\n".join(lines)
+
+
+UPSIDE_DOWN = (
+    "its AUROC or ranking accuracy lies below one half, interval and all; "
+    "is its direction, or the label map, the wrong way round?"
+)
+
+
+def summary(measurements: Sequence[Measurement]) -> str:
+    """Averages over the sets of each kind; empty with fewer than two sets."""
+    gauges = list(dict.fromkeys(name for each in measurements for name in each.gauges))
+    by_gauge = {name: averages(measurements, name) for name in gauges}
+    kinds = [kind for kind in KIND_LABELS if any(kind in each for each in by_gauge.values())]
+    if len(measurements) < 2 or not kinds:
+        return ""
+    table = [["averages over sets", *gauges]]
+    for kind in kinds:
+        figures = [by_gauge[name].get(kind) for name in gauges]
+        n = max(figure.n for figure in figures if figure)
+        table.append([f"{KIND_LABELS[kind]} (sets={n})", *map(_cell, figures)])
+    return "\n".join(_aligned(table))
+
+
+def _threshold(name: str, columns: Mapping[str, Scores]) -> list[list[str]]:
+    each = [scores.thresholds.get(name, {}) for scores in columns.values()]
+    return [
+        [f"{LABELS[figure]} at {name}", *(_cell(figures.get(figure)) for figures in each)]
+        for figure in ("f1", "recall", "false_positive_rate")
+    ]
+
+
+def _heading(measurement: Measurement) -> list[str]:
+    contents = measurement.contents
+    facts = [f"{contents.rows} rows", f"{contents.bad_rows} bad", *_counts(contents)]
+    failed = {name: scores.failed for name, scores in measurement.gauges.items() if scores.failed}
+    facts += [f"{n} failed with {name}, left out" for name, n in failed.items()]
+    if contents.n and contents.one_class:
+        facts.append(f"no AUROC: {contents.one_class}")
+    borders = [
+        f"{name} flags at cost >= {scores.threshold:g}"
+        for name, scores in measurement.gauges.items()
+        if scores.threshold is not None
+    ]
+    short = contents.sha256[:12] if contents.sha256 else "none"
+    return [
+        contents.data,
+        "  " + " · ".join(facts),
+        f"  95 % intervals: {measurement.draws} draws of prompts, seed {measurement.seed} · "
+        f"file sha256 {short}",
+        "  " + " · ".join(borders),
+        *([f"  {contents.note}"] if contents.note else []),
+    ]
+
+
+def _counts(contents: Contents) -> list[str]:
+    facts = []
+    if contents.left_out:
+        facts.append(f"{contents.left_out} left out by label or as repeats")
+    if contents.pairs:
+        facts.append(f"{contents.pairs} pairs")
+    facts.append(f"n={contents.n} labelled")
+    if contents.n:
+        facts.append(f"{contents.unsafe / contents.n:.1%} unsafe")
+    if contents.n < contents.items:
+        facts.append(f"{contents.items - contents.n} without label")
+    facts.append(f"{contents.prompts} prompts")
+    if contents.blank:
+        facts.append(f"{contents.blank} blank, never flagged")
+    return facts
+
+
+def _parts(gauge: str, parts: Sequence[Part]) -> list[str]:
+    if not parts:
+        return []
+    names = ("auroc", "recall", "false_positive_rate")
+    table = [[f"{gauge}, by slice", "n", "unsafe", *(LABELS[name] for name in names)]]
+    for part in parts:
+        cells = [_cell(part.figures.get(name)) for name in names]
+        table.append([f"  {part.by}: {part.value}", str(part.n), str(part.unsafe), *cells])
+    return _aligned(table)
+
+
+def _names(each: Iterable[Iterable[str]]) -> list[str]:
+    return list(dict.fromkeys(name for names in each for name in names))
+
+
+def _cell(figure: Figure | None) -> str:
+    if figure is None:
+        return ""
+    if figure.value is None or figure.low is None or figure.high is None:
+        return _number(figure.value)
+    return f"{_number(figure.value)} [{_number(figure.low)}, {_number(figure.high)}]"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [
+        "  "
+        + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
