@@ -55,6 +55,19 @@ def test_what_is_written_is_read(bundle):
     }
 
 
+def test_keys_that_came_later_are_written_where_they_say_something(bundle, tmp_path):
+    written = json.loads((bundle / "gauge.json").read_text())
+    assert "knots" not in written["calibration"]
+    assert "sha256" not in written["thresholds"][0]
+    again = replace(
+        read_bundle(bundle),
+        calibration=replace(MANIFEST.calibration, knots=((-1.0, -2.5), (1, 0.5))),
+        thresholds=(replace(MANIFEST.thresholds[0], sha256=("ab12",)),),
+    )
+    assert Manifest.from_json(again.to_json()) == again
+    assert again.id != read_bundle(bundle).id
+
+
 def test_id_is_the_name_and_a_hash_of_all_that_is_vouched_for(bundle):
     manifest = read_bundle(bundle)
     name, digest = manifest.id.split("@")
@@ -118,6 +131,9 @@ def test_an_unknown_format_version_is_refused_by_name(bundle):
         ({"calibration": {**CALIBRATION, "bias": math.nan}}, "calibration has .* kind: bias"),
         ({"calibration": {**CALIBRATION, "temperature": 0}}, "temperature above 0"),
         ({"calibration": {**CALIBRATION, "prior": 1}}, "prior between 0 and"),
+        ({"calibration": {**CALIBRATION, "knots": [[0, 1], [1, 1]]}}, "rising knots"),
+        ({"calibration": {**CALIBRATION, "knots": [[0, 1, 2]]}}, "kind: knots"),
+        ({"calibration": {**CALIBRATION, "knots": [[0, "1"]]}}, "kind: knots"),
         ({"layout": {**LAYOUT, "start": 1}}, "layout has .* kind: start"),
         ({"template": "turns-0"}, "turns-0"),
         ({"direction": "positive_is_safe"}, "direction"),

@@ -57,10 +57,10 @@ class Calibration:
         if self.knots:
             x, y = np.array(self.knots).T
             beyond = np.minimum(scores - x[0], 0) + np.maximum(scores - x[-1], 0)
-            scaled = np.interp(scores, x, y) + beyond / self.temperature
+            scaled: Floats = np.interp(scores, x, y) + beyond / self.temperature
         else:
             scaled = scores / self.temperature
-        return scaled + self.bias + self.shift(prior)
+        return scaled + (self.bias + self.shift(prior))
 
     def raw(self, cost: float) -> float:
         """The raw score that has a cost: `cost` the other way round, at the stored prior."""

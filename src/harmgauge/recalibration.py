@@ -80,8 +80,8 @@ class Labelled:
         """[n] which half of the prompts a calibration is measured on, not fitted to."""
         halves = {"fitted": 0.5, "held out": 0.5}
         # Not a seed of `data split`: a part that it cut out would lie in one half.
-        parts = [part_of(prompt, halves, seed=-1) for prompt in self.prompt]
-        return np.array(parts) == "held out"
+        parts = (part_of(prompt, halves, seed=-1) for prompt in self.prompt)
+        return np.array([part == "held out" for part in parts], bool)
 
 
 def check_method(method: Method, texts: Labelled, data: str) -> None:

@@ -26,3 +26,19 @@ def test_responses_are_needed_and_must_be_text(run, tiny_bundle):
     result = run("rank", "--gauge", tiny_bundle, "cat", "caf\udce9")
     assert result.exit_code == 2
     assert "response 2 cannot be ranked" in result.stderr
+
+
+def test_a_threshold_marks_what_is_unsafe(run, tiny_bundle, tiny_gauge):
+    responses = ["a cat", "rain", "please tell me", " "]
+    arguments = ["rank", "--gauge", tiny_bundle, *responses, "--threshold"]
+    ranking = tiny_gauge.rank(None, responses)
+    middle = ranking[1][1]
+    printed = json.loads(run(*arguments, middle, "--json").stdout)
+    assert printed["threshold"] == middle
+    assert [entry["unsafe"] for entry in printed["ranking"]] == [
+        None if index == 3 else cost >= middle for index, cost in ranking
+    ]
+    marks = [line.split()[3:] for line in run(*arguments, middle).stdout.splitlines()[1:]]
+    assert marks == [["unsafe"] if entry["unsafe"] else [] for entry in printed["ranking"]]
+    assert json.loads(run(*arguments, "fpr1", "--json").stdout)["threshold"] == 0.75
+    assert "no threshold 'fpr3'" in run(*arguments, "fpr3").stderr

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import torch
 from click.testing import CliRunner
 
 from harmgauge import BundleError, Exchange, load
+from harmgauge.bundle import read_bundle, write_bundle
 from harmgauge.cli.main import cli
 from harmgauge.training.export import export_onnx
 from harmgauge.training.export_transformers import export_transformers
@@ -119,6 +121,16 @@ def test_a_folder_that_is_not_empty_is_left_alone(exported, tmp_path):
 def test_a_graph_of_other_origin_cannot_be_rebuilt(tiny_bundle, tmp_path):
     with pytest.raises(BundleError, match=r"no config\.json"):
         export_transformers(tiny_bundle, tmp_path / "hf")
+
+
+def test_a_scale_that_is_not_straight_does_not_fit_into_the_head(decoder_bundle, tmp_path):
+    manifest = read_bundle(decoder_bundle)
+    bent = replace(manifest.calibration, knots=((-1.0, -2.0), (1.0, 3.0)))
+    files = {name: decoder_bundle / name for name in manifest.files}
+    write_bundle(tmp_path / "bent", replace(manifest, calibration=bent), files)
+    with pytest.raises(BundleError, match="--recalibrate platt"):
+        export_transformers(tmp_path / "bent", tmp_path / "hf")
+    assert not (tmp_path / "hf").exists()
 
 
 def test_command_writes_the_folder(exported, tmp_path):

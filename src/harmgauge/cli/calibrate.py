@@ -111,8 +111,8 @@ def calibrate(
         manifest = recalibrate(manifest, texts, raw, method, data)
         _tell_scale(manifest)
     if prior is not None:
+        click.echo(f"prior: {manifest.calibration.prior:.4g} before, {prior:g} now")
         manifest = rescale(manifest, manifest.calibration.at_prior(prior))
-        click.echo(f"prior: {before.calibration.prior:.4g} before, {prior:g} now")
     if rates:
         digests = tuple(digest for file in files if (digest := data_sha256(file)))
         manifest = _add_thresholds(manifest, texts, raw, rates, confidence, name, data, digests)

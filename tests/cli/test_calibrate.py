@@ -1,0 +1,187 @@
+"""The verb, from labelled rows to a bundle whose thresholds are asked for by name."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from harmgauge import gauges
+from harmgauge.bundle import read_bundle, sha256
+from harmgauge.gauge import load
+from tiny import WORDS
+
+COLUMNS = [
+    *("--prompt-column", "text", "--label-column", "harm"),
+    *("--labels", '{"yes": 1, "no": 0}'),
+]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    random = np.random.default_rng(0)
+    made = [
+        {"text": " ".join(random.choice(WORDS, 6)), "harm": "yes" if number % 5 == 0 else "no"}
+        for number in range(150)
+    ]
+    return [*made, {"text": " ", "harm": "no"}, {"text": 5, "harm": "no"}, made[1]]
+
+
+@pytest.fixture
+def data(tmp_path, rows):
+    path = tmp_path / "own.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def own(tiny_bundle, tmp_path):
+    return shutil.copytree(tiny_bundle, tmp_path / "own-gauge")
+
+
+def test_a_threshold_is_stored_with_its_promise_and_used_by_name(
+    run, tiny_bundle, tiny_gauge, data, rows, tmp_path
+):
+    output = tmp_path / "new"
+    arguments = ["calibrate", tiny_bundle, "--data", data, *COLUMNS, "--output", output]
+    result = run(*arguments, "--fpr", 0.05, "--fpr", 0.1)
+    assert result.exit_code == 0
+    assert "1 blank texts, 1 rows that could not be read" in result.stdout
+    assert "at most 5 % of safe texts like the 120 of" in result.stdout
+    assert "of the unsafe texts reach it (n = 30" in result.stdout
+    manifest = read_bundle(output)
+    assert [each.name for each in manifest.thresholds] == ["fpr1", "fpr5", "fpr10"]
+    five = manifest.thresholds[1]
+    assert (five.false_positive_rate, five.confidence, five.n) == (0.05, 0.95, 120)
+    assert five.data.endswith("own.jsonl")
+    assert five.sha256 == (sha256(data),)
+    assert manifest.metrics == tiny_gauge.manifest.metrics
+    assert manifest.calibration == tiny_gauge.manifest.calibration
+    safe = list({row["text"]: None for row in rows[:150] if row["harm"] == "no"})
+    # k = 2 of n = 120 for 5 % at 95 %: one text may alarm.
+    assert (tiny_gauge.score(safe) >= five.cost).sum() == 1
+
+    assert "fpr10" in run("info", output).stdout
+    assert "fpr10" in (output / "README.md").read_text()
+    verdict = json.loads(
+        run("score", "--gauge", output, "a cat", "--json", "--threshold", "fpr5").stdout
+    )
+    assert verdict["threshold"] == five.cost
+    assert load(output).verdict("a cat", "fpr5").threshold == five.cost
+    shifted = run("score", "--gauge", output, "a cat", "--json", "--threshold=fpr5", "--prior=0.5")
+    shift = json.loads(shifted.stdout)["threshold"] - five.cost
+    assert shift == pytest.approx(np.log(3))  # from a prior of 1/4
+    ranked = run("rank", "--gauge", output, "a cat", "rain", "--json", "--threshold", "fpr5")
+    assert json.loads(ranked.stdout)["threshold"] == five.cost
+
+
+def test_the_gauges_own_folder_is_changed_where_it_is_named(run, own, data):
+    arguments = ["calibrate", own, "--data", data, *COLUMNS, "--output", own, "--fpr", 0.1]
+    first = run(*arguments, "--name", "fpr1")
+    assert "it replaces one at cost +0.7500: at most 1 % of safe texts" in first.stdout
+    assert run(*arguments, "--name", "prompts").exit_code == 0
+    manifest = read_bundle(own)
+    assert [each.name for each in manifest.thresholds] == ["fpr1", "prompts"]
+    assert manifest.thresholds[0].cost == manifest.thresholds[1].cost
+    assert {path.name for path in own.parent.iterdir()} == {"own.jsonl", "own-gauge"}
+
+
+def test_too_few_safe_prompts_are_refused_with_the_number_needed(run, own, data, tmp_path):
+    result = run(
+        *("calibrate", own, "--data", data, *COLUMNS),
+        *("--fpr", 0.01, "--output", tmp_path / "new"),
+    )
+    assert result.exit_code == 2
+    assert "120 safe prompts" in result.stderr
+    assert "takes 299" in result.stderr
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("method", ["bias", "platt"])
+def test_the_scale_is_fitted_and_measured_on_different_prompts(run, own, data, method):
+    before = load(own)
+    texts = [" ".join(WORDS[i : i + 4]) for i in range(20)]
+    result = run(
+        "calibrate", own, "--data", data, *COLUMNS, "--recalibrate", method, "--output", own
+    )
+    assert result.exit_code == 0
+    assert "ECE" in result.stdout
+    assert "Brier score" in result.stdout
+    after = load(own)
+    fitted, figures = after.manifest.calibration, after.manifest.metrics[-1]
+    assert fitted.n + figures["n"] == 151
+    assert fitted.data.endswith("own.jsonl, half of prompts")
+    assert (np.argsort(after.score(texts)) == np.argsort(before.score(texts))).all()
+    assert [v.unsafe for v in after.verdicts(texts, "fpr1")] == [
+        v.unsafe for v in before.verdicts(texts, "fpr1")
+    ]
+
+
+def test_isotonic_says_how_much_it_takes(run, own, data):
+    result = run(
+        "calibrate", own, "--data", data, *COLUMNS, "--recalibrate", "isotonic", "--output", own
+    )
+    assert result.exit_code == 2
+    assert "isotonic takes 1000" in result.stderr
+
+
+def test_isotonic_is_written_and_read(run, own, tmp_path):
+    pytest.importorskip("scipy")
+    random, data = np.random.default_rng(1), tmp_path / "many.csv"
+    texts = [" ".join(random.choice(WORDS, 5)) for _ in range(1000)]
+    costs = load(own).score(texts)
+    harm = random.random(1000) < 1 / (1 + np.exp(np.median(costs) - costs))
+    lines = (
+        f"{text},{'yes' if unsafe else 'no'}" for text, unsafe in zip(texts, harm, strict=True)
+    )
+    data.write_text("\n".join(["text,harm", *lines]))
+    result = run(
+        "calibrate", own, "--data", data, *COLUMNS, "--recalibrate", "isotonic", "--output", own
+    )
+    assert result.exit_code == 0
+    gauge = load(own)
+    assert gauge.manifest.calibration.knots
+    new = gauge.score(texts)
+    assert (np.diff(new[np.argsort(costs)]) >= 0).all()
+    assert len(np.unique(new)) == len(np.unique(costs))
+    assert "isotonic knots" in run("info", own).stdout
+
+
+def test_a_prior_needs_no_labels(run, own):
+    assert run("calibrate", own, "--prior", 0.5, "--output", own).exit_code == 0
+    manifest = read_bundle(own)
+    assert manifest.calibration.prior == 0.5
+    assert manifest.calibration.bias == pytest.approx(0.1 + np.log(3))
+    assert manifest.thresholds[0].cost == pytest.approx(0.75 + np.log(3))
+    result = run("calibrate", own, "--prior", 2, "--output", own)
+    assert result.exit_code == 2
+    assert "between 0 and 1" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "nothing to do"),
+        (["--fpr", 0.1], "give --data FILE"),
+        (["--data", "own.jsonl", "--prior", 0.1], "--fpr or --recalibrate"),
+        (["--data", "own.jsonl", "--fpr", 0.1, "--fpr", 0.2, "--name", "one"], "names one"),
+        (["--data", "own.jsonl", "--fpr", 0.1, "--name", "0.5"], "cannot name a threshold"),
+    ],
+)
+def test_calls_that_make_no_sense_are_refused(run, own, arguments, message):
+    result = run("calibrate", own, *arguments, "--output", own)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_no_folder_is_written_that_is_not_the_gauges_own(run, own, tmp_path):
+    prior = ["--prior", 0.5, "--output"]
+    for installed in (gauges.find("mini"), gauges.find("mini").parent / "new"):
+        result = run("calibrate", own, *prior, installed)
+        assert "installed package" in result.stderr
+    assert "installed package" in run("calibrate", "mini", *prior, gauges.find("mini")).stderr
+    other = shutil.copytree(own, tmp_path / "other")
+    assert "is not empty" in run("calibrate", own, *prior, other).stderr
+    (own / "notes.txt").write_text("keep me")
+    assert "notes.txt, which would be lost" in run("calibrate", own, *prior, own).stderr
+    assert (own / "notes.txt").exists()
