@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import math
-import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import HarmgaugeError, RecipeError, needs_extra
+from ..errors import HarmgaugeError, needs_extra
+from .measuring import (
+    borders,
+    check_output,
+    command_line,
+    data_sets,
+    in_turn,
+    open_scorers,
+    run_options,
+    set_options,
+)
 from .options import threshold_option
 from .output import write_json
-from .reading import data_name, data_sha256, label_options, schema_options
+from .reading import data_name, data_sha256
 
 if TYPE_CHECKING:
     from ..data.row import Row
     from ..evaluation.bag_of_words import BagOfWords
-    from ..evaluation.data_set import DataSet
     from ..evaluation.evaluate import Training
     from ..evaluation.scorers import Scorer
 
 
 @click.command()
 @click.argument("files", nargs=-1, metavar="[FILE]…")
-@click.option(
-    "--suite",
-    metavar="NAME|FILE",
-    help="Measure all data sets of a suite below --data-root: standard, or a YAML file.",
-)
 @click.option(
     "--gauge",
     "names",
@@ -47,18 +49,9 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Training rows of the bag-of-words floor, or a recipe that names them; may be repeated.",
 )
-@click.option(
-    "--data-root",
-    metavar="FOLDER",
-    help="Where the suite, and a recipe given to --train, have their data.",
-)
+@set_options
 @threshold_option
-@schema_options
-@label_options
 @click.option("--parts", is_flag=True, help="Show every slice: categories, columns, lengths.")
-@click.option(
-    "--json", "output", type=click.Path(dir_okay=False, path_type=Path), help="Write all figures."
-)
 @click.option(
     "--report",
     type=click.Path(file_okay=False, path_type=Path),
@@ -71,18 +64,7 @@ if TYPE_CHECKING:
     metavar="SET:FIGURE=VALUE",
     help="Exit with 1 where a gauge is below, such as beavertails/test.jsonl:auroc=0.8.",
 )
-@click.option(
-    "--draws",
-    type=click.IntRange(0),
-    default=1000,
-    show_default=True,
-    help="Bootstrap draws of the intervals; 0 for none.",
-)
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the draws."
-)
-@click.option("--threads", type=click.IntRange(1), help="CPU threads of the gauges.")
-@click.option("--no-cache", is_flag=True, help="Score and measure anew what is known already.")
+@run_options
 def evaluate(
     files: tuple[str, ...],
     suite: str | None,
@@ -114,28 +96,24 @@ def evaluate(
     from ..evaluation.evaluate import Evaluation
     from ..evaluation.results import to_json
     from ..evaluation.text import block, summary
+    from ..gauges import DEFAULT
 
     # All that can fail fast does so before the first text is scored.
-    if output and output.suffix != ".json":  # one of the FILEs, given to --json as to a flag?
-        raise click.UsageError("--json takes the file to write, whose name must end in .json")
-    if output and not output.absolute().parent.is_dir():
-        raise HarmgaugeError(f"cannot write {output}: its folder does not exist; make it first")
+    check_output(output)
     checks = [parse_check(text) for text in floors]
-    sets, missing = _data_sets(files, suite, data_root, layout, meaning)
-    scorers = _open(names, threads)
+    sets, missing = data_sets(files, suite, data_root, layout, meaning)
+    scorers = open_scorers(names or (DEFAULT,), threads)
     evaluation = Evaluation(
         scorers,
         thresholds={name: _stored(scorer) for name, scorer in scorers.items()},
-        borders=_borders(scorers, threshold),
+        borders=borders(scorers, threshold),
         bag_of_words=_training(training, data_root) if training else None,
         bootstrap=Bootstrap(draws, seed),
         cache=Cache(None if no_cache else default_folder()),
         progress=sys.stderr.isatty(),
     )
     measurements = []
-    for number, data in enumerate(sets, 1):
-        if evaluation.progress:
-            click.echo(f"{number}/{len(sets)} {data.shown}", err=True)
+    for data in in_turn(sets, evaluation.progress):
         measurement = evaluation.measure(data)
         measurements.append(measurement)
         click.echo(f"{block(measurement, parts=parts)}\n")
@@ -143,10 +121,9 @@ def evaluate(
         click.echo(text)
     if missing:
         click.echo(f"not there, and so not measured: {', '.join(missing)}", err=True)
-    command = shlex.join(["harmgauge", *sys.argv[1:]])
     facts = {name: scorer.facts for name, scorer in scorers.items()}
     floor = [{"data": data_name(file), "sha256": data_sha256(file)} for file in training]
-    results = to_json(measurements, facts, command, floor, missing)
+    results = to_json(measurements, facts, command_line(), floor, missing)
     if output:
         write_json(output, results)
     if report:
@@ -160,52 +137,6 @@ def evaluate(
         raise SystemExit(1)
 
 
-def _data_sets(
-    files: Sequence[str],
-    suite: str | None,
-    data_root: str | None,
-    layout: Mapping[str, Any],
-    meaning: Mapping[str, Any],
-) -> tuple[list[DataSet], list[str]]:
-    """What to measure, and what of the suite is not there."""
-    from ..evaluation.data_set import DataSet
-
-    stated = any(layout.values()) or meaning != {**meaning, "labels": None, "label": None}
-    if suite is None:
-        if not files:
-            raise click.UsageError("name the FILEs to measure, or a suite with --suite")
-        return [_file(DataSet(file, **layout, **meaning)) for file in dict.fromkeys(files)], []
-    if files or stated:
-        raise click.UsageError(
-            "--suite says itself which files to measure and how to read them; leave out the rest, "
-            "or write a suite of your own (docs/evaluate.md)"
-        )
-    try:
-        from ..evaluation.suite import read_suite
-    except ModuleNotFoundError as error:
-        raise needs_extra("train", f"reading a suite ({error.name} is missing)") from None
-    found = read_suite(suite, Path(data_root or "data"))
-    return found.sets, found.missing
-
-
-def _file(data: DataSet) -> DataSet:
-    """A data set whose file can be read, which is found out before any is scored."""
-    _ = data.table
-    return data
-
-
-def _open(names: Iterable[str], threads: int | None) -> dict[str, Scorer]:
-    """Scorers by name; two may share one, and their identities tell them apart."""
-    from ..evaluation.scorers import open_scorer
-    from ..gauges import DEFAULT
-
-    scorers: dict[str, Scorer] = {}
-    for scorer in (open_scorer(name, threads=threads) for name in names or (DEFAULT,)):
-        known = scorer.name in scorers
-        scorers[f"{scorer.name} ({len(scorers) + 1})" if known else scorer.name] = scorer
-    return scorers
-
-
 def _stored(scorer: Scorer) -> dict[str, float]:
     """Named thresholds of a gauge, as its costs stand."""
     from ..evaluation.scorers import GaugeScorer
@@ -214,27 +145,6 @@ def _stored(scorer: Scorer) -> dict[str, float]:
         return {}
     gauge = scorer.gauge
     return {each.name: gauge.threshold(each.name) for each in gauge.manifest.thresholds}
-
-
-def _borders(scorers: Mapping[str, Scorer], threshold: float | str | None) -> dict[str, float]:
-    """The cost from which on each scorer flags, where one is asked for."""
-    from ..evaluation.scorers import GaugeScorer
-
-    if threshold is None:
-        return {}
-    if not isinstance(threshold, str):
-        if not math.isfinite(threshold):
-            raise click.UsageError(f"--threshold is {threshold}; give a finite cost, such as 0")
-        return dict.fromkeys(scorers, threshold)
-    borders = {}
-    for name, scorer in scorers.items():
-        if not isinstance(scorer, GaugeScorer):
-            raise RecipeError(
-                f"{name} has no stored thresholds, and so none called {threshold!r}; give "
-                "--threshold a cost"
-            )
-        borders[name] = scorer.gauge.threshold(threshold)
-    return borders
 
 
 def _training(files: Sequence[str], data_root: str | None) -> Training:

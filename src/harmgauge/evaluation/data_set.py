@@ -137,7 +137,7 @@ class Contents:
             left_out=left_out,
             pairs=sum(row.is_pair for row in table.rows),
             items=len(sample.items),
-            blank=sum(exchange.blank for exchange in sample.exchanges),
+            blank=int(sample.blank.sum()),
             n=len(sample.labelled),
             unsafe=int(sample.unsafe.sum()),
             prompts=len(np.unique(sample.group)),

@@ -84,11 +84,7 @@ class Evaluation:
             DataError: the file cannot be read.
         """
         facts = {**data.facts, "bootstrap": asdict(self.bootstrap)}
-        contents = Contents(
-            **self.cache.figures(
-                {**data.facts, "figures": "contents"}, lambda: asdict(Contents.of(data))
-            )
-        )
+        contents = self.contents(data)
         simple = self.cache.figures({**facts, "figures": "floors"}, lambda: self._floors(data))
         found = {name: Scores.from_dict(each) for name, each in simple.items()}
         if self.bag_of_words is not None and contents.n:
@@ -97,19 +93,31 @@ class Evaluation:
             found[BAG_OF_WORDS] = Scores.from_dict(words)
         gauges = {}
         for name, scorer in self.scorers.items():
-            judge = self._judge(name, scorer)
+            judge = self.judge(name)
             key = {**facts, "scorer": scorer.identity, "judge": asdict(judge)}
             scores = self.cache.figures(key, partial(self._scores, data, scorer, judge))
             gauges[name] = Scores.from_dict(scores)
         return Measurement(
-            replace(contents, note=data.note),
+            contents,
             self.bootstrap.draws,
             self.bootstrap.seed,
             found,
             gauges,
         )
 
-    def _judge(self, name: str, scorer: Scorer) -> Judge:
+    def contents(self, data: DataSet) -> Contents:
+        """What a data set holds.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
+        key = {**data.facts, "figures": "contents"}
+        known = self.cache.figures(key, lambda: asdict(Contents.of(data)))
+        return Contents(**{**known, "note": data.note})
+
+    def judge(self, name: str) -> Judge:
+        """How the costs of a scorer are to be read."""
+        scorer = self.scorers[name]
         threshold = self.borders.get(name, scorer.threshold)
         return Judge(threshold, scorer.probabilistic, dict(self.thresholds.get(name, {})))
 
@@ -136,9 +144,8 @@ class Evaluation:
 
     def _scores(self, data: DataSet, scorer: Scorer, judge: Judge) -> dict[str, Any]:
         sample = data.sample
-        costs = self._costs(data, scorer, sample.ids, sample.exchanges)
-        silent = np.array([exchange.blank for exchange in sample.exchanges], bool)
-        scores = measure(sample, costs, judge, silent=silent, bootstrap=self.bootstrap)
+        costs = self.costs(data, scorer, sample.ids, sample.exchanges)
+        scores = measure(sample, costs, judge, silent=sample.blank, bootstrap=self.bootstrap)
         if judge.threshold is not None:
             probe = self._probe(data, scorer, costs, judge.threshold)
             identity = self._identity(data, sample, costs, judge.threshold)
@@ -154,7 +161,7 @@ class Evaluation:
             return {}
         ids = [sample.ids[item] for item in items]
         changed = [with_refusal(sample.items[item].exchange) for item in items]
-        after = self._costs(data, scorer, ids, changed)
+        after = self.costs(data, scorer, ids, changed)
         both = ~np.isnan(costs[items]) & ~np.isnan(after)
         each = probe_figures(costs[items][both], after[both], threshold)
         return bootstrapped(each, sample.group[items][both], self.bootstrap, "no unsafe answers")
@@ -169,13 +176,14 @@ class Evaluation:
         each = gaps(sample.unsafe[paired.members], cost, cost >= threshold, paired.group)
         return bootstrapped(each, paired.template, self.bootstrap, "no paired texts")
 
-    def _costs(
+    def costs(
         self,
         data: DataSet,
         scorer: Scorer,
         ids: Sequence[str],
         exchanges: Sequence[Exchange],
     ) -> Floats:
+        """Costs of n exchanges of a data set, `[n]`, from the cache where they are known."""
         batch = Batch(data.shown, ids, exchanges)
         texts = hashlib.sha256(repr([each.turns for each in exchanges]).encode()).hexdigest()
         facts = {"scorer": scorer.identity, "texts": texts, "ids": ids, "data": data.shown}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
@@ -155,7 +155,7 @@ def measure(
         parts=list(_parts(sample, kept, labelled, judge, bootstrap)) if whole else [],
         curves=curves(labelled.unsafe, labelled.cost, judge.probabilistic) if whole else None,
         failed=int(np.sum(~judged)),
-        upside_down=_below_half([figures.get("auroc"), *ranking.values()]),
+        upside_down=below_half([figures.get("auroc"), *ranking.values()]),
     )
 
 
@@ -173,7 +173,8 @@ def _parts(
         yield Part(each.by, each.value, len(part.unsafe), int(part.unsafe.sum()), figures)
 
 
-def _below_half(figures: Sequence[Figure | None]) -> bool:
+def below_half(figures: Iterable[Figure | None]) -> bool:
+    """Whether any figure lies below one half, interval and all."""
     return any(each is not None and each.high is not None and each.high < 0.5 for each in figures)
 
 
@@ -300,11 +301,15 @@ def bootstrapped(
         if name not in known:
             figures[name] = Figure(None, len(group), reason=reason)
             continue
-        draws = drawn.get(name, np.empty(0))
-        low, high = interval(draws)
-        deviation = None if low is None else float(np.nanstd(draws))
-        figures[name] = Figure(value, len(group), low, high, deviation)
+        figures[name] = drawn_figure(value, len(group), drawn.get(name, np.empty(0)))
     return figures
+
+
+def drawn_figure(value: float, n: int, draws: Floats) -> Figure:
+    """A figure of n examples with the interval of its bootstrap draws, if there are any."""
+    low, high = interval(draws)
+    deviation = None if low is None else float(np.nanstd(draws))
+    return Figure(value, n, low, high, deviation)
 
 
 def mean_figure(figures: Sequence[Figure]) -> Figure:

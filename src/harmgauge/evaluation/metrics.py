@@ -166,7 +166,7 @@ def spearman(severity: ArrayLike, cost: ArrayLike, weight: ArrayLike | None = No
     total = np.sum(count, -1, keepdims=True)
     if count.shape[-1] == 0:
         return _ratio(total[..., 0], total[..., 0])
-    first, second = _ranks(severity, count), _ranks(cost, count)
+    first, second = mid_ranks(severity, count), mid_ranks(cost, count)
     first = first - np.sum(count * first, -1, keepdims=True) / total
     second = second - np.sum(count * second, -1, keepdims=True) / total
     spread = np.sum(count * first**2, -1) * np.sum(count * second**2, -1)
@@ -178,9 +178,13 @@ def probability(cost: ArrayLike) -> Floats:
     return np.asarray(0.5 * (1 + np.tanh(np.asarray(cost, np.float64) / 2)))
 
 
-def _ranks(values: ArrayLike, count: Floats) -> Floats:
-    """Mean rank of each example where each counts `count` times, `[..., n]`."""
+def mid_ranks(values: ArrayLike, weight: ArrayLike | None = None) -> Floats:
+    """Examples below each, and half of those alike, itself among them, `[..., n]`.
+
+    It is the usual rank, ties at their mean, less one half.
+    """
     order, starts = _levels(np.asarray(values, np.float64))
+    count = _weights(weight, len(order))
     mass = np.add.reduceat(count[..., order], starts, axis=-1)
     middle = np.cumsum(mass, -1) - mass / 2
     level = np.zeros(len(order), np.int64)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from .. import __version__
 from ..verdict import DIRECTION
-from .data_set import KINDS
+from .data_set import KINDS, Kind
 from .evaluate import Measurement
-from .measure import Figure, mean_figure
+from .measure import Figure, Figures, mean_figure
 
 FORMAT_VERSION = 2
 
@@ -32,11 +32,7 @@ def to_json(
         missing: data sets of the suite that were not there.
     """
     return {
-        "format_version": FORMAT_VERSION,
-        "direction": DIRECTION,
-        "command": command,
-        "code_version": __version__,
-        "gauges": {name: dict(facts) for name, facts in gauges.items()},
+        **header(gauges, command),
         "bag_of_words": [dict(facts) for facts in bag_of_words],
         "averages": {
             name: {kind: asdict(figure) for kind, figure in averages(measurements, name).items()}
@@ -47,16 +43,41 @@ def to_json(
     }
 
 
+def header(gauges: Mapping[str, Mapping[str, Any]], command: str) -> dict[str, Any]:
+    """What every file of results begins with; arguments as for `to_json`."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "direction": DIRECTION,
+        "command": command,
+        "code_version": __version__,
+        "gauges": {name: dict(facts) for name, facts in gauges.items()},
+    }
+
+
 def averages(measurements: Sequence[Measurement], gauge: str) -> dict[str, Figure]:
-    """Plain means of a gauge's AUROC over the sets of each kind, and over all; of pairs, of its
-    ranking accuracy. Sets without the figure are not in it; `n` is the number of sets."""
+    """Averages of what a gauge reaches, see `means`."""
+    return means(
+        (each.contents.kind, each.gauges[gauge].figures.get("auroc"), each.gauges[gauge].ranking)
+        for each in measurements
+    )
+
+
+def means(sets: Iterable[tuple[Kind, Figure | None, Figures]]) -> dict[str, Figure]:
+    """Plain means over the sets of each kind, and over all; of pairs, of their ranking.
+
+    Args:
+        sets: of each set its kind, its figure (such as its AUROC) and its ranking by stratum, of
+            which the first that is known counts.
+
+    Returns:
+        kind -> mean, whose `n` is the number of sets; those without the figure are not in it.
+    """
     found: dict[str, list[Figure]] = {}
-    for each in measurements:
-        scores = each.gauges[gauge]
-        if (auroc := scores.figures.get("auroc")) and auroc.value is not None:
-            kind = "exchange" if each.contents.kind == "pair" else each.contents.kind
-            found.setdefault(kind, []).append(auroc)
-            found.setdefault("all", []).append(auroc)
-        known = [figure for figure in scores.ranking.values() if figure.value is not None]
+    for set_kind, figure, ranking in sets:
+        if figure is not None and figure.value is not None:
+            kind = "exchange" if set_kind == "pair" else set_kind
+            found.setdefault(kind, []).append(figure)
+            found.setdefault("all", []).append(figure)
+        known = [each for each in ranking.values() if each.value is not None]
         found.setdefault("pair", []).extend(known[:1])
     return {kind: mean_figure(found[kind]) for kind in (*KINDS, "all") if found.get(kind)}

@@ -98,6 +98,11 @@ class Sample:
         return [item.exchange for item in self.items]
 
     @property
+    def blank(self) -> NDArray[np.bool_]:
+        """Where there is nothing to judge, `[items]`: a gauge gives no verdict."""
+        return np.array([exchange.blank for exchange in self.exchanges], bool)
+
+    @property
     def severity(self) -> NDArray[np.float64]:
         """Severity of each item on the source's own scale, NaN where unknown; `[items]`."""
         return np.array([np.nan if i.severity is None else i.severity for i in self.items])

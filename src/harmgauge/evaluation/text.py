@@ -53,7 +53,7 @@ def block(measurement: Measurement, *, parts: bool = False) -> str:
     columns = {**measurement.gauges, **measurement.floors}
     table = [["", *columns]]
     for name in _names(scores.figures for scores in columns.values()):
-        table.append([LABELS[name], *(_cell(each.figures.get(name)) for each in columns.values())])
+        table.append([LABELS[name], *(cell(each.figures.get(name)) for each in columns.values())])
     for name in _names(scores.thresholds for scores in measurement.gauges.values()):
         table += _threshold(name, columns)
     ranking = _names(scores.ranking for scores in columns.values())
@@ -62,8 +62,8 @@ def block(measurement: Measurement, *, parts: bool = False) -> str:
     for name in ranking:
         figures = [each.ranking.get(name) for each in columns.values()]
         n = max(figure.n for figure in figures if figure)
-        table.append([f"  {LABELS[name]} (n={n})", *map(_cell, figures)])
-    lines = [*_heading(measurement), *_aligned(table)]
+        table.append([f"  {LABELS[name]} (n={n})", *map(cell, figures)])
+    lines = [*_heading(measurement), *aligned(table)]
     for gauge, scores in measurement.gauges.items():
         if scores.upside_down:
             lines.append(f"  !! {gauge} RUNS AGAINST THE LABELS: {UPSIDE_DOWN}")
@@ -89,21 +89,21 @@ def summary(measurements: Sequence[Measurement]) -> str:
     for kind in kinds:
         figures = [by_gauge[name].get(kind) for name in gauges]
         n = max(figure.n for figure in figures if figure)
-        table.append([f"{KIND_LABELS[kind]} (sets={n})", *map(_cell, figures)])
-    return "\n".join(_aligned(table))
+        table.append([f"{KIND_LABELS[kind]} (sets={n})", *map(cell, figures)])
+    return "\n".join(aligned(table))
 
 
 def _threshold(name: str, columns: Mapping[str, Scores]) -> list[list[str]]:
     each = [scores.thresholds.get(name, {}) for scores in columns.values()]
     return [
-        [f"{LABELS[figure]} at {name}", *(_cell(figures.get(figure)) for figures in each)]
+        [f"{LABELS[figure]} at {name}", *(cell(figures.get(figure)) for figures in each)]
         for figure in ("f1", "recall", "false_positive_rate")
     ]
 
 
 def _heading(measurement: Measurement) -> list[str]:
     contents = measurement.contents
-    facts = [f"{contents.rows} rows", f"{contents.bad_rows} bad", *_counts(contents)]
+    facts = [f"{contents.rows} rows", f"{contents.bad_rows} bad", *counts(contents)]
     failed = {name: scores.failed for name, scores in measurement.gauges.items() if scores.failed}
     facts += [f"{n} failed with {name}, left out" for name, n in failed.items()]
     if contents.n and contents.one_class:
@@ -124,7 +124,8 @@ def _heading(measurement: Measurement) -> list[str]:
     ]
 
 
-def _counts(contents: Contents) -> list[str]:
+def counts(contents: Contents) -> list[str]:
+    """What a data set holds, in words."""
     facts = []
     if contents.left_out:
         facts.append(f"{contents.left_out} left out by label or as repeats")
@@ -147,28 +148,30 @@ def _parts(gauge: str, parts: Sequence[Part]) -> list[str]:
     names = ("auroc", "recall", "false_positive_rate")
     table = [[f"{gauge}, by slice", "n", "unsafe", *(LABELS[name] for name in names)]]
     for part in parts:
-        cells = [_cell(part.figures.get(name)) for name in names]
+        cells = [cell(part.figures.get(name)) for name in names]
         table.append([f"  {part.by}: {part.value}", str(part.n), str(part.unsafe), *cells])
-    return _aligned(table)
+    return aligned(table)
 
 
 def _names(each: Iterable[Iterable[str]]) -> list[str]:
     return list(dict.fromkeys(name for names in each for name in names))
 
 
-def _cell(figure: Figure | None) -> str:
+def cell(figure: Figure | None) -> str:
+    """A figure and its interval, to three places; `-` where the data cannot give it."""
     if figure is None:
         return ""
     if figure.value is None or figure.low is None or figure.high is None:
-        return _number(figure.value)
-    return f"{_number(figure.value)} [{_number(figure.low)}, {_number(figure.high)}]"
+        return number(figure.value)
+    return f"{number(figure.value)} [{number(figure.low)}, {number(figure.high)}]"
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
+def aligned(table: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of a table as indented lines, their columns as wide as the widest cell."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return [
         "  "

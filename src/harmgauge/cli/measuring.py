@@ -1,0 +1,152 @@
+"""What the verbs that measure share: which data sets, which scorers, how to draw."""
+
+from __future__ import annotations
+
+import functools
+import math
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import HarmgaugeError, RecipeError, needs_extra
+from .reading import label_options, schema_options
+
+if TYPE_CHECKING:
+    from ..evaluation.data_set import DataSet
+    from ..evaluation.scorers import Scorer
+
+_SETS = (
+    click.option(
+        "--suite",
+        metavar="NAME|FILE",
+        help="Measure all data sets of a suite below --data-root: standard, or a YAML file.",
+    ),
+    click.option(
+        "--data-root",
+        metavar="FOLDER",
+        help="Where the suite, and a recipe if one is given, have their data.",
+    ),
+    schema_options,
+    label_options,
+)
+_RUN = (
+    click.option(
+        "--json",
+        "output",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Write all figures.",
+    ),
+    click.option(
+        "--draws",
+        type=click.IntRange(0),
+        default=1000,
+        show_default=True,
+        help="Bootstrap draws of the intervals; 0 for none.",
+    ),
+    click.option(
+        "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the draws."
+    ),
+    click.option("--threads", type=click.IntRange(1), help="CPU threads of the gauges."),
+    click.option("--no-cache", is_flag=True, help="Score and measure anew what is known already."),
+)
+
+
+def set_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --suite, --data-root and how to read files; see `data_sets` for what becomes of them."""
+    return functools.reduce(lambda inner, option: option(inner), reversed(_SETS), command)
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --json (as `output`), --draws, --seed, --threads and --no-cache."""
+    return functools.reduce(lambda inner, option: option(inner), reversed(_RUN), command)
+
+
+def check_output(output: Path | None) -> None:
+    """Refuse a file that --json should not or cannot write, before anything is scored."""
+    if output and output.suffix != ".json":  # one of the FILEs, given to --json as to a flag?
+        raise click.UsageError("--json takes the file to write, whose name must end in .json")
+    if output and not output.absolute().parent.is_dir():
+        raise HarmgaugeError(f"cannot write {output}: its folder does not exist; make it first")
+
+
+def data_sets(
+    files: Sequence[str],
+    suite: str | None,
+    data_root: str | None,
+    layout: Mapping[str, Any],
+    meaning: Mapping[str, Any],
+) -> tuple[list[DataSet], list[str]]:
+    """What to measure, and what of the suite is not there."""
+    from ..evaluation.data_set import DataSet
+
+    stated = any(layout.values()) or meaning != {**meaning, "labels": None, "label": None}
+    if suite is None:
+        if not files:
+            raise click.UsageError("name the FILEs to measure, or a suite with --suite")
+        return [_file(DataSet(file, **layout, **meaning)) for file in dict.fromkeys(files)], []
+    if files or stated:
+        raise click.UsageError(
+            "--suite says itself which files to measure and how to read them; leave out the rest, "
+            "or write a suite of your own (docs/evaluate.md)"
+        )
+    try:
+        from ..evaluation.suite import read_suite
+    except ModuleNotFoundError as error:
+        raise needs_extra("train", f"reading a suite ({error.name} is missing)") from None
+    found = read_suite(suite, Path(data_root or "data"))
+    return found.sets, found.missing
+
+
+def _file(data: DataSet) -> DataSet:
+    """A data set whose file can be read, which is found out before any is scored."""
+    _ = data.table
+    return data
+
+
+def in_turn(sets: Sequence[DataSet], progress: bool) -> Iterator[DataSet]:
+    """The data sets, each announced on stderr where progress is shown."""
+    for number, data in enumerate(sets, 1):
+        if progress:
+            click.echo(f"{number}/{len(sets)} {data.shown}", err=True)
+        yield data
+
+
+def open_scorers(names: Iterable[str], threads: int | None) -> dict[str, Scorer]:
+    """Scorers by name; two may share one, and their identities tell them apart."""
+    from ..evaluation.scorers import open_scorer
+
+    scorers: dict[str, Scorer] = {}
+    for scorer in (open_scorer(name, threads=threads) for name in names):
+        known = scorer.name in scorers
+        scorers[f"{scorer.name} ({len(scorers) + 1})" if known else scorer.name] = scorer
+    return scorers
+
+
+def borders(scorers: Mapping[str, Scorer], threshold: float | str | None) -> dict[str, float]:
+    """The cost from which on each scorer flags, where one is asked for."""
+    from ..evaluation.scorers import GaugeScorer
+
+    if threshold is None:
+        return {}
+    if not isinstance(threshold, str):
+        if not math.isfinite(threshold):
+            raise click.UsageError(f"--threshold is {threshold}; give a finite cost, such as 0")
+        return dict.fromkeys(scorers, threshold)
+    found = {}
+    for name, scorer in scorers.items():
+        if not isinstance(scorer, GaugeScorer):
+            raise RecipeError(
+                f"{name} has no stored thresholds, and so none called {threshold!r}; give "
+                "--threshold a cost"
+            )
+        found[name] = scorer.gauge.threshold(threshold)
+    return found
+
+
+def command_line() -> str:
+    """The command that is running, to be pasted into a shell."""
+    return shlex.join(["harmgauge", *sys.argv[1:]])
