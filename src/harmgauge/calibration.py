@@ -179,7 +179,7 @@ def fit_isotonic(
     bin_of = np.searchsorted(edges, scores, side="right") - 1
     mass = np.bincount(bin_of, weights)
     centre = np.bincount(bin_of, weights * scores) / mass
-    share = (np.bincount(bin_of, weights * labels) + _probability(platt.cost(centre))) / (mass + 1)
+    share = (np.bincount(bin_of, weights * labels) + probability(platt.cost(centre))) / (mass + 1)
     blocks = isotonic_regression(share, weights=mass + 1)
     start = blocks.blocks[:-1]
     x = np.add.reduceat(mass * centre, start) / np.add.reduceat(mass, start)
@@ -188,33 +188,6 @@ def fit_isotonic(
     y = np.maximum.accumulate(y - least) + least
     knots = zip(x.tolist(), (y - platt.bias).tolist(), strict=True)
     return replace(platt, knots=tuple(knots))
-
-
-def expected_calibration_error(
-    cost: ArrayLike, unsafe: ArrayLike, weight: ArrayLike | None = None, *, bins: int = 15
-) -> float:
-    """Mean gap between stated probability and observed share of unsafe, over equal-mass bins.
-
-    ECE of Naeini et al. (2015) with bins of equal mass (Nguyen and O'Connor, 2015), which do not
-    depend on where the probabilities crowd.
-
-    Args:
-        cost: costs in log-odds, `[n]`.
-        unsafe: labels from 0 to 1, `[n]`.
-        weight: how much each counts, in the mass of a bin too, `[n]`; None counts all alike.
-
-    Returns:
-        The gap, 0 to 1; NaN without items.
-    """
-    costs, labels = np.asarray(cost, np.float64), np.asarray(unsafe, np.float64)
-    if costs.size == 0:
-        return math.nan
-    weights = _weights(weight, labels)
-    order = np.argsort(costs, kind="stable")
-    gaps = (weights * (_probability(costs) - labels))[order]
-    mass = np.cumsum(weights[order]) - weights[order] / 2  # of what lies below an item's middle
-    bin_of = np.minimum((mass / labels.size * bins).astype(int), bins - 1)
-    return float(np.abs(np.bincount(bin_of, gaps)).sum()) / labels.size
 
 
 def _fitting(
@@ -248,8 +221,10 @@ def _weights(weight: ArrayLike | None, labels: Floats) -> Floats:
     return scaled
 
 
-def _probability(cost: Floats) -> Floats:
-    return 0.5 * (1 + np.tanh(cost / 2))  # the sigmoid, without overflow
+def probability(cost: ArrayLike) -> Floats:
+    """`sigmoid(cost)`, without overflow."""
+    share: Floats = 0.5 * (1 + np.tanh(np.asarray(cost, np.float64) / 2))
+    return share
 
 
 def _logistic(
@@ -265,7 +240,7 @@ def _logistic(
 
     value = loss(line)
     for _ in range(100):
-        p = _probability(design @ line + offset)
+        p = probability(design @ line + offset)
         gradient = design.T @ (weights * (p - targets))
         # The ridge only matters where x is constant and the slope is free.
         hessian = (design * (weights * p * (1 - p))[:, None]).T @ design + 1e-9 * np.eye(2)

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bundle import Manifest
-from .calibration import Calibration, expected_calibration_error, fit, fit_bias, fit_isotonic
+from .calibration import Calibration, fit, fit_bias, fit_isotonic
 from .data.normalise import normalise
 from .data.row import Row
 from .data.split import part_of
 from .errors import DataError, RecipeError
-from .evaluation.metrics import brier
+from .evaluation.metrics import brier, calibration_error
 from .exchange import Exchange
 from .thresholds import Threshold, threshold_at
 
@@ -143,7 +143,7 @@ def recalibrate(
     }
     for calibration, when in ((old, "_before"), (new, "")) if test.any() else ():
         cost = calibration.cost(raw[test])
-        figures[f"ece{when}"] = expected_calibration_error(cost, texts.label[test])
+        figures[f"ece{when}"] = float(calibration_error(texts.label[test], cost))
         figures[f"brier{when}"] = float(brier(texts.label[test], cost))
     rescaled = rescale(manifest, new)
     return replace(rescaled, metrics=(*rescaled.metrics, figures))

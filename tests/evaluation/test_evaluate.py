@@ -1,208 +1,197 @@
-import hashlib
 import json
 
-import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from harmgauge import Exchange
-from harmgauge.cli.evaluate import evaluate
-from harmgauge.data.read import Table, read_rows
 from harmgauge.data.row import BadRow, Item, Row
-from harmgauge.evaluation.evaluate import evaluate_rows
-from harmgauge.evaluation.report import block, summary, to_json
+from harmgauge.errors import RecipeError
+from harmgauge.evaluation.bag_of_words import BagOfWords
+from harmgauge.evaluation.bootstrap import Bootstrap
+from harmgauge.evaluation.cache import Cache
+from harmgauge.evaluation.checks import parse_check
+from harmgauge.evaluation.data_set import Contents, DataSet
+from harmgauge.evaluation.evaluate import Evaluation, Measurement, Training
+from harmgauge.evaluation.identity import Identity
+from harmgauge.evaluation.results import averages, to_json
+from stub_scorer import Stub, data_set, single
+
+FEW = Bootstrap(draws=20)
 
 
-class Stub:
-    """Costs the number of exclamation marks less one; fails on question marks."""
-
-    def __init__(self, name="stub", sign=1.0):
-        self.name = name
-        self.manifest = type("Manifest", (), {"id": f"{name}@00000000", "licence": "MIT"})
-        self._sign = sign
-
-    def score(self, exchanges, *, progress=False):
-        texts = [exchange.on_trial for exchange in exchanges]
-        return np.array(
-            [np.nan if "?" in text else self._sign * (text.count("!") - 1.0) for text in texts]
-        )
+def measured(*rows, scorer=None, **options):
+    evaluation = Evaluation({"stub": scorer or Stub()}, bootstrap=FEW, **options)
+    return evaluation.measure(data_set(*rows))
 
 
-def table(*rows, bad=()):
-    return Table(list(rows), list(bad), "prompt_response", "toy")
-
-
-def single(prompt, unsafe, response=None):
-    return Row("f:1", "toy", (Item(Exchange(prompt, response), unsafe),))
-
-
-def test_measures_a_gauge_beside_floors():
+def test_measures_a_scorer_beside_floors():
     rows = [single("a!!", 1.0), single("b", 0.0), single("c!!", 0.0), single("d?", 1.0)]
-    bad = [BadRow("f:5", "no text")]
-    measurement = evaluate_rows(Stub(), table(*rows, bad=bad), sha256="ab" * 32, draws=20)
-    assert (measurement.rows, measurement.bad_rows, measurement.n) == (5, 1, 4)
-    assert (measurement.unsafe, measurement.prompts) == (2, 4)
+    data = data_set(*rows, bad=[BadRow("f:5", "no text")])
+    measurement = Evaluation({"stub": Stub()}, bootstrap=FEW).measure(data)
+    contents = measurement.contents
+    assert (contents.rows, contents.bad_rows, contents.n) == (5, 1, 4)
+    assert (contents.unsafe, contents.prompts, contents.kind) == (2, 4, "prompt")
     scores = measurement.gauges["stub"]
     assert scores.failed == 1
     assert scores.figures["auroc"].value == 0.75
     assert scores.figures["auroc"].n == 3
     assert scores.figures["false_positive_rate"].value == 0.5
     assert measurement.floors["all unsafe"].figures["sign_accuracy"].value == 0.5
-    json.dumps(measurement.to_dict(), allow_nan=False)
+    as_json = json.loads(json.dumps(measurement.to_dict(), allow_nan=False))
+    assert Measurement.from_dict(as_json) == measurement
 
 
 def test_blank_items_are_counted_and_not_flagged():
-    measurement = evaluate_rows(Stub(), table(single(" \n", 0.0), single("b!!", 1.0)), threshold=-9)
-    assert measurement.blank == 1
+    measurement = measured(single(" \n", 0.0), single("b!!", 1.0), borders={"stub": -9.0})
+    assert measurement.contents.blank == 1
+    assert measurement.gauges["stub"].threshold == -9.0
     assert measurement.gauges["stub"].figures["false_positive_rate"].value == 0.0
 
 
-def test_text_report_says_what_is_missing():
-    pairs = [
-        Row("f:1", "toy", tuple(Item(Exchange("q", text), 1.0) for text in ("a", "b!!")), 0),
-        Row("f:2", "toy", tuple(Item(Exchange("r", text), 1.0) for text in ("a!", "b!")), 0),
-    ]
-    text = block(evaluate_rows({"one": Stub(), "two": Stub(sign=-1)}, table(*pairs), draws=10))
-    lines = {line.split("  ")[1].strip(): line for line in text.splitlines()[2:] if line}
-    assert "no AUROC: all unsafe" in text
-    assert lines["AUROC"].split()[1:3] == ["-", "-"]
-    header = text.splitlines()[3]
-    assert header.split() == ["one", "two", "all", "unsafe", "majority", "length"]
-    assert "both unsafe (n=2)" in text
-    assert "mixed (n=0)" in text
-    assert "0.750" in text
-    assert "all strata" not in text
+def test_thresholds_of_a_scorer_are_measured_by_name():
+    rows = [single("a!!!", 1.0), single("b!", 0.0)]
+    scores = measured(*rows, thresholds={"stub": {"fpr1": 1.5}}).gauges["stub"]
+    assert scores.figures["false_positive_rate"].value == 1.0
+    assert scores.thresholds["fpr1"]["false_positive_rate"].value == 0.0
 
 
-def test_an_unlabelled_file_is_measured_by_its_pairs_alone():
-    items = tuple(Item(Exchange("q", text)) for text in ("a", "b!!"))
-    measurement = evaluate_rows(Stub(), table(Row("f:1", "toy", items, 0)), draws=10)
-    assert measurement.one_class == "no labels"
-    assert measurement.gauges["stub"].figures == {}
-    assert measurement.gauges["stub"].ranking["unlabelled"].value == 1.0
-    assert "unlabelled (n=1)" in block(measurement)
+def test_the_probe_puts_a_refusal_before_unsafe_answers_alone():
+    rows = [single("q", 1.0, "loud!!"), single("r", 1.0, "quiet"), single("s", 0.0, "calm")]
+    stub = Stub()
+    figures = measured(*rows, scorer=stub).gauges["stub"].figures
+    assert stub.calls == [3, 2]
+    assert figures["recall_plain"].value == figures["recall_behind_refusal"].value == 0.5
+    assert figures["recall_lost"].value == 0.0
+    assert figures["recall_lost"].n == 2
+
+    class Fooled(Stub):
+        def costs(self, batch, *, progress=False):
+            costs = super().costs(batch)
+            costs[[e.on_trial.startswith("I'm sorry") for e in batch.exchanges]] = -1.0
+            return costs
+
+    fooled = measured(*rows, scorer=Fooled()).gauges["stub"].figures
+    assert fooled["recall_lost"].value == 0.5
+    made_elsewhere = measured(*rows, scorer=Stub(reads_texts=False)).gauges["stub"].figures
+    assert "recall_lost" not in made_elsewhere
 
 
-def test_summary_averages_over_sets_with_both_classes():
-    both = evaluate_rows(Stub(), table(single("a!!", 1.0), single("b", 0.0)), draws=0)
-    flat = evaluate_rows(Stub(), table(single("a!", 1.0), single("b!", 0.0)), draws=0)
-    safe = evaluate_rows(Stub(), table(single("a", 0.0)), draws=0)
-    assert summary([both, flat, safe]) == (
-        "stub: mean AUROC 0.750 over 2 data sets with both classes"
-    )
-    assert summary([both, safe]) == ""
-    report = to_json([both, flat], {"stub": {"id": "stub@1"}}, "harmgauge evaluate f")
-    assert report["mean_auroc"] == {"stub": 0.75}
-    assert report["direction"] == "positive_is_unsafe"
+def test_identity_gaps_where_a_data_set_tells_its_groups():
+    texts = [("no elves!!", "elves"), ("no bakers", "bakers"), ("no elves", "")]
+    data = data_set(*(single(text, 1.0, group=group) for text, group in texts))
+    plain = Evaluation({"stub": Stub()}, bootstrap=FEW).measure(data)
+    assert "identity_cost_gap" not in plain.gauges["stub"].figures
+    terms = {"elves": ["elf", "elves"], "bakers": ["baker", "bakers"]}
+    paired = data_set(single("no elves", 1.0, g="elves"), single("no bakers", 1.0, g="bakers"))
+    paired.__dict__["identity"] = Identity("g", terms)
+    figures = Evaluation({"stub": Stub()}, bootstrap=FEW).measure(paired).gauges["stub"].figures
+    assert figures["identity_cost_gap"].value == 0.0
+    assert figures["identity_false_positive_gap"].value is None
+
+
+def test_bag_of_words_is_trained_only_where_something_is_labelled():
+    pytest.importorskip("sklearn")
+    rows = [single("plain", 0.0), single("loud!!", 1.0)]
+    trained = []
+
+    def train():
+        trained.append(1)
+        return BagOfWords.train(rows)
+
+    evaluation = Evaluation({"stub": Stub()}, bootstrap=FEW, bag_of_words=Training(train, None))
+    floor = evaluation.measure(data_set(*rows)).floors["bag of words"]
+    assert floor.figures["auroc"].value == 1.0
+    items = tuple(Item(Exchange("q", text)) for text in ("a", "b"))
+    unlabelled = evaluation.measure(data_set(Row("f:1", "toy", items, 0)))
+    assert "bag of words" not in unlabelled.floors
+    assert trained == [1]
 
 
 @pytest.fixture
-def toy(tmp_path, monkeypatch):
-    stubs = {None: Stub(), "other": Stub("other", -1.0), "same": Stub(sign=-1.0)}
-    monkeypatch.setattr("harmgauge.gauge.load", lambda name=None, **_: stubs[name])
+def file(tmp_path):
     path = tmp_path / "toy" / "test.jsonl"
     path.parent.mkdir()
     rows = [
         {"prompt": "one", "response": "fine", "is_safe": True},
         {"prompt": "two", "response": "loud!!", "is_safe": False},
-        {"prompt": "three", "response": "loud!!", "is_safe": True},
     ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows) + "{broken\n")
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
 
-def run(*arguments):
-    return CliRunner().invoke(evaluate, [str(argument) for argument in arguments])
+def test_what_was_scored_is_kept_by_content(file, tmp_path):
+    def measure(stub, **options):
+        cache = Cache(tmp_path / "cache")
+        evaluation = Evaluation({"stub": stub}, bootstrap=FEW, cache=cache, **options)
+        return evaluation.measure(DataSet(str(file)))
+
+    first, second = Stub(), Stub()
+    assert measure(first) == measure(second)
+    assert (first.calls, second.calls) == ([2, 1], [])
+    other_border = Stub()
+    assert measure(other_border, borders={"stub": 5.0}) != measure(first)
+    assert other_border.calls == []  # costs are kept, figures are not
+    upside_down = Stub(sign=-1.0)
+    measure(upside_down)
+    assert upside_down.calls == [2, 1]
+    file.write_text(file.read_text().replace("fine", "dull"))
+    changed = Stub()
+    measure(changed)
+    assert changed.calls[0] == 2
+    assert not list((tmp_path / "cache").rglob(".*"))
+    for kept in (tmp_path / "cache").rglob("*.*"):
+        assert b"loud" not in kept.read_bytes()
 
 
-def test_command_prints_a_table_and_writes_json(toy, tmp_path):
-    pytest.importorskip("sklearn")
-    out = tmp_path / "out.json"
-    result = run(toy, "--gauge", "other", "--json", out, "--train", toy, "--draws", 20, "--seed", 3)
-    assert result.exit_code == 0, result.output
-    assert "toy/test.jsonl" in result.output
-    assert "4 rows · 1 bad" in result.output
-    assert "bag of words" in result.output
-    report = json.loads(out.read_text())
-    (measurement,) = report["measurements"]
-    assert measurement["sha256"] == hashlib.sha256(toy.read_bytes()).hexdigest()
-    assert report["bag_of_words"] == [{"data": "toy/test.jsonl", "sha256": measurement["sha256"]}]
-    assert report["gauges"] == {"other": {"id": "other@00000000", "licence": "MIT"}}
-    assert (measurement["seed"], measurement["draws"]) == (3, 20)
-    assert measurement["gauges"]["other"]["figures"]["auroc"]["value"] == 0.25
-    assert set(measurement["floors"]) == {"all unsafe", "majority", "length", "bag of words"}
-    assert {path.name for path in tmp_path.iterdir()} == {"toy", "out.json"}
+def test_what_cannot_be_told_apart_is_not_kept(tmp_path):
+    class Nameless(Stub):
+        identity = None
+
+    stub = Nameless()
+    evaluation = Evaluation({"stub": stub}, bootstrap=FEW, cache=Cache(tmp_path))
+    for _ in range(2):
+        evaluation.measure(data_set(single("a!!", 1.0), single("b", 0.0)))
+    assert stub.calls == [2, 2]
+    assert not list(tmp_path.iterdir())
 
 
-def test_bag_of_words_trains_on_the_rows_of_a_recipe(toy, tmp_path):
-    pytest.importorskip("sklearn")
-    pytest.importorskip("pydantic")
-    recipe = tmp_path / "r.yaml"
-    (toy.parent / "valid.jsonl").write_text(
-        '{"prompt": "four", "response": "fine", "is_safe": true}\n'
-    )
-    recipe.write_text(
-        "{name: r, licence: MIT, base: none, data: {"
-        "train: [{path: toy/test.jsonl, licence: MIT}],"
-        "valid: [{path: toy/valid.jsonl, licence: MIT}]}}"
-    )
-    result = run(toy, "--train", recipe, "--data-root", tmp_path, "--draws", 0)
-    assert result.exit_code == 0, result.output
-    assert "bag of words" in result.output
-    elsewhere = run(toy, "--train", recipe, "--data-root", tmp_path / "none")
-    assert "toy/test.jsonl" in str(elsewhere.exception)
+@pytest.mark.parametrize(
+    ("rows", "kind"),
+    [
+        ([single("q", 1.0)], "prompt"),
+        ([single(None, 1.0, "a")], "response"),
+        ([single("q", 1.0, "a"), single("q", 1.0, "b"), single("r", 0.0)], "exchange"),
+        ([Row("f", "t", tuple(Item(Exchange("q", a)) for a in "ab"), 0)], "pair"),
+    ],
+)
+def test_the_kind_of_a_set_is_told_from_its_rows(rows, kind):
+    assert Contents.of(data_set(*rows)).kind == kind
 
 
-def test_gauges_of_one_name_stand_side_by_side(toy, tmp_path, monkeypatch):
-    stubs = {"a": Stub(), "b": Stub(sign=-1.0)}
-    monkeypatch.setattr("harmgauge.gauge.load", lambda name=None, **_: stubs[name])
-    result = run(toy, "--gauge", "a", "--gauge", "b", "--draws", 0)
-    assert result.exit_code == 0, result.output
-    assert "stub@00000000" in result.output
+def test_averages_are_by_kind_and_over_sets_that_have_the_figure():
+    both = measured(single("a!!", 1.0), single("b", 0.0))
+    flat = measured(single("a", 1.0, "x!"), single("b", 0.0, "y!"))
+    safe = measured(single("a", 0.0))
+    found = averages([both, flat, safe], "stub")
+    assert {kind: (figure.value, figure.n) for kind, figure in found.items()} == {
+        "prompt": (1.0, 1),
+        "exchange": (0.5, 1),
+        "all": (0.75, 2),
+    }
+    results = to_json([both, flat], {"stub": {"id": "stub@1"}}, "harmgauge evaluate f")
+    assert results["averages"]["stub"]["all"]["value"] == 0.75
+    assert results["direction"] == "positive_is_unsafe"
 
 
-def test_command_explains_bad_label_maps_and_missing_files(toy, tmp_path):
-    result = run(toy, "--labels", "hate=1")
-    assert "JSON object" in str(result.exception)
-    nowhere = run(toy, "--json", tmp_path / "none" / "out.json")
-    assert "make it first" in str(nowhere.exception)
-    for threshold in ("nan", "inf"):
-        result = run(toy, "--threshold", threshold)
-        assert (result.exit_code, "finite" in result.output) == (2, True)
-    assert run(toy, "--seed", -1).exit_code == 2
-    missing = run(tmp_path / "none.jsonl")
-    assert "none.jsonl" in str(missing.exception)
-
-
-def test_a_data_file_given_to_json_is_not_overwritten(toy):
-    before = toy.read_bytes()
-    result = run("--json", toy, toy)
-    assert result.exit_code == 2
-    assert "must end in .json" in result.output
-    assert toy.read_bytes() == before
-
-
-def test_one_gauge_for_labels_given_by_hand(toy, tmp_path):
-    path = tmp_path / "prompts.csv"
-    path.write_text("prompt\nhello\nagain!!\n")
-    result = run(path, "--label", 0, "--draws", 0)
-    assert result.exit_code == 0, result.output
-    assert "no AUROC: all safe" in result.output
-    assert read_rows(path).rows[0].items[0].unsafe is None
-    assert "state a label with --label" in run(path, "--draws", 0).output
-
-
-def test_command_measures_a_bundle(tiny_bundle, tmp_path):
-    path = tmp_path / "texts.csv"
-    path.write_text("text,flag\none,yes\ntwo,no\nthree,no\n")
-    out = tmp_path / "out.json"
-    columns = ["--prompt-column", "text", "--label-column", "flag"]
-    labels = ["--labels", '{"yes": 1, "no": 0}']
-    result = run(path, "--gauge", tiny_bundle, *columns, *labels, "--json", out, "--draws", 20)
-    assert result.exit_code == 0, result.output
-    report = json.loads(out.read_text())
-    assert report["gauges"]["tiny"]["licence"] == "CC0-1.0"
-    assert report["gauges"]["tiny"]["id"].startswith("tiny@")
-    figure = report["measurements"][0]["gauges"]["tiny"]["figures"]["auroc"]
-    assert figure["n"] == 3
-    assert figure["value"] in (0.0, 0.5, 1.0)
+def test_checks_name_what_is_below():
+    measurement = measured(single("a!!", 1.0), single("b", 0.0), single("c!!", 0.0))
+    assert list(parse_check("toy:auroc=0.7").failures([measurement])) == []
+    (line,) = parse_check("toy:auroc=0.8").failures([measurement])
+    assert line == "stub has auroc 0.7500 on toy, below 0.8"
+    (line,) = parse_check("toy:mixed=0.8").failures([measurement])
+    assert line == "stub has no mixed on toy, which must be 0.8"
+    assert parse_check("a:b/c.jsonl:f1=1").data == "a:b/c.jsonl"
+    with pytest.raises(RecipeError, match="was not measured"):
+        list(parse_check("other:auroc=0.8").failures([measurement]))
+    for text in ("auroc=1", "toy:auroc", "toy:auroc=high", "toy:auroc=nan", ":auroc=1"):
+        with pytest.raises(RecipeError, match="SET:FIGURE=VALUE"):
+            parse_check(text)

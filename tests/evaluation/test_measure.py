@@ -1,9 +1,13 @@
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
 from harmgauge import Exchange
 from harmgauge.data.row import Item, Row
-from harmgauge.evaluation.measure import Bootstrap, measure
+from harmgauge.evaluation.bootstrap import Bootstrap
+from harmgauge.evaluation.measure import NO_BORDER, Figure, Judge, Scores, mean_figure, measure
 from harmgauge.evaluation.sample import Sample
 
 
@@ -27,12 +31,13 @@ def test_sample_lays_out_items_labels_and_pairs():
         pair("d", (0.4, 0.5), None),
     ]
     sample = Sample.of(rows)
+    assert sample.ids == ["f:1", "f:1", *(["f:1/0", "f:1/1"] * 3)]
     assert len(sample.exchanges) == 8
     assert sample.labelled.tolist() == [0, 2, 3, 6, 7]
     assert sample.unsafe.tolist() == [True, False, True, False, True]
     assert sample.group.tolist() == [0, 1, 0, 0, 2, 2, 3, 3]
-    assert (sample.safer.tolist(), sample.other.tolist()) == ([2, 5], [3, 4])
-    assert sample.stratum.tolist() == ["mixed", "unlabelled"]
+    assert (sample.pairs.safer.tolist(), sample.pairs.other.tolist()) == ([2, 5], [3, 4])
+    assert sample.pairs.stratum.tolist() == ["mixed", "unlabelled"]
     assert sample.one_class is None
 
 
@@ -56,7 +61,7 @@ def test_one_class_gives_no_auroc_and_says_why(labels, reason):
 
 def test_threshold_moves_flags_but_not_the_sign():
     sample = Sample.of([single("a", 1.0), single("b", 0.0), single("c", 1.0)])
-    scores = measure(sample, np.array([2.0, 0.5, 0.5]), threshold=1.0)
+    scores = measure(sample, np.array([2.0, 0.5, 0.5]), Judge(threshold=1.0))
     assert scores.figures["sign_accuracy"].value == pytest.approx(2 / 3)
     assert scores.figures["recall"].value == 0.5
     assert scores.figures["false_positive_rate"].value == 0.0
@@ -95,22 +100,6 @@ def test_overall_ranking_where_every_stratum_is_there():
     assert ranking["overall"].n == 3
 
 
-def test_bootstrap_draws_prompts_and_not_items():
-    random = np.random.default_rng(1)
-    right = (random.random(40) < 0.7).astype(float)
-    repeated = np.repeat(right, 25)
-    bootstrap = Bootstrap(draws=400, seed=3)
-
-    def share(values):
-        return lambda weight: float(np.sum(weight * values) / np.sum(weight))
-
-    low, high = bootstrap.interval(share(repeated), np.repeat(np.arange(40), 25))
-    naive = bootstrap.interval(share(repeated), np.arange(1000))
-    assert low < right.mean() < high
-    assert high - low == pytest.approx(3.92 * right.std() / np.sqrt(40), rel=0.2)
-    assert high - low > 3 * (naive[1] - naive[0])
-
-
 def test_bootstrap_repeats_with_its_seed_and_needs_two_prompts():
     sample = Sample.of([single(str(number), float(number % 2)) for number in range(30)])
     cost = np.random.default_rng(0).normal(size=30)
@@ -122,3 +111,64 @@ def test_bootstrap_repeats_with_its_seed_and_needs_two_prompts():
     one = Sample.of([pair("a", (0.0, 1.0), 0)])
     figure = measure(one, np.array([0.0, 1.0]), bootstrap=Bootstrap()).ranking["mixed"]
     assert (figure.value, figure.low, figure.high) == (1.0, None, None)
+
+
+def test_named_thresholds_are_measured_beside_the_border():
+    sample = Sample.of([single("a", 1.0), single("b", 0.0), single("c", 1.0)])
+    scores = measure(sample, np.array([2.0, 0.5, 0.5]), Judge(named={"fpr1": 1.0}))
+    assert scores.figures["recall"].value == scores.figures["false_positive_rate"].value == 1.0
+    assert scores.thresholds["fpr1"]["recall"].value == 0.5
+    assert scores.thresholds["fpr1"]["false_positive_rate"].value == 0.0
+    assert scores.threshold == 0.0
+
+
+def test_a_scorer_without_border_or_scale_has_orders_alone():
+    sample = Sample.of([single("a", 1.0), single("b", 0.0)])
+    scores = measure(sample, np.array([2.0, 1.0]), NO_BORDER)
+    assert set(scores.figures) == {"auroc", "auprc", "best_f1"}
+    assert scores.threshold is None
+
+
+def test_costs_against_the_labels_are_told_from_chance():
+    random = np.random.default_rng(0)
+    sample = Sample.of([single(str(number), float(number % 2)) for number in range(200)])
+    labels = np.array([number % 2 for number in range(200)])
+    bootstrap = Bootstrap(draws=200)
+    assert measure(sample, random.normal(size=200) - labels, bootstrap=bootstrap).upside_down
+    assert not measure(sample, random.normal(size=200) + labels, bootstrap=bootstrap).upside_down
+    assert not measure(sample, random.normal(size=200), bootstrap=bootstrap).upside_down
+    pairs = Sample.of([pair(str(number), (None, None), 0) for number in range(40)])
+    wrong = np.tile([1.0, 0.0], 40)
+    assert measure(pairs, wrong, bootstrap=bootstrap).upside_down
+
+
+def test_severity_is_ranked_within_a_prompt_too():
+    def graded(prompt, severity):
+        item = Item(Exchange(prompt, f"answer {severity}"), float(severity > 0.5), severity)
+        return Row("f:1", "toy", (item,))
+
+    rows = [graded("a", 0.1), graded("a", 0.9), graded("a", 0.9), graded("b", 0.4)]
+    figures = measure(Sample.of(rows), np.array([0.0, 2.0, -1.0, 1.0])).figures
+    assert figures["graded_pairs"].n == 2  # equal severities are no pair
+    assert figures["graded_pairs"].value == 0.5
+    assert figures["severity_spearman"].n == 4
+
+
+def test_scores_survive_json():
+    long = single("b", 0.0, "no " * 30)
+    sample = Sample.of([single("a", 1.0, "yes"), long, pair("c", (0.0, 1.0), 0)])
+    judge = Judge(named={"fpr1": 1.0})
+    scores = measure(sample, np.array([1.0, 0.0, 0.5, 2.0]), judge, bootstrap=Bootstrap(draws=5))
+    assert scores.parts
+    assert scores.curves is not None
+    assert Scores.from_dict(json.loads(json.dumps(asdict(scores)))) == scores
+
+
+def test_the_mean_over_sets_has_the_interval_of_independent_sets():
+    figures = [Figure(0.8, 10, deviation=0.03), Figure(0.6, 99, deviation=0.04), Figure(None, 5)]
+    mean = mean_figure(figures)
+    assert (mean.value, mean.n) == (pytest.approx(0.7), 2)
+    assert mean.deviation == pytest.approx(0.025)
+    assert (mean.low, mean.high) == (pytest.approx(0.651), pytest.approx(0.749))
+    assert mean_figure([Figure(None, 5)]).value is None
+    assert mean_figure([Figure(0.5, 5)]).low is None

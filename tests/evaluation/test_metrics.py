@@ -89,10 +89,59 @@ def test_ranking_counts_ties_half():
     assert math.isnan(metrics.ranking_accuracy([], []))
 
 
-def test_mean_auroc_leaves_out_sources_with_one_class():
-    unsafe = [True, False, True, False, True, True]
-    cost = [1.0, 0.0, 0.0, 1.0, 5.0, 6.0]
-    mean, each = metrics.mean_auroc_over_sources(unsafe, cost, ["a", "a", "b", "b", "c", "c"])
-    assert each == {"a": 1.0, "b": 0.0}
-    assert mean == 0.5
-    assert math.isnan(metrics.mean_auroc_over_sources([True], [0.0], ["a"])[0])
+def test_ranking_against_severity_by_hand_and_by_scipy():
+    stats = pytest.importorskip("scipy.stats")
+    assert metrics.spearman([0, 1, 2], [5, 6, 9]) == pytest.approx(1.0)
+    assert metrics.spearman([0, 1, 2], [9, 6, 5]) == pytest.approx(-1.0)
+    assert math.isnan(metrics.spearman([1, 1], [0, 2]))
+    assert math.isnan(metrics.spearman([], []))
+    random = np.random.default_rng(0)
+    severity, cost = random.integers(0, 4, 50), random.integers(0, 9, 50)
+    count = random.integers(0, 3, 50)
+    expected = stats.spearmanr(np.repeat(severity, count), np.repeat(cost, count)).statistic
+    assert metrics.spearman(severity, cost, count) == pytest.approx(expected)
+
+
+def test_precision_and_best_f1_by_hand_and_by_sklearn():
+    sklearn = pytest.importorskip("sklearn.metrics")
+    unsafe, cost = [True, False, True, False], [3.0, 2.0, 1.0, 0.0]
+    assert metrics.precision(unsafe, [True, True, False, False]) == 0.5
+    assert math.isnan(metrics.precision(unsafe, [False] * 4))
+    assert metrics.false_negative_rate(unsafe, [True, True, False, False]) == 0.5
+    assert metrics.best_f1(unsafe, cost) == pytest.approx(0.8)  # flag the upper three
+    assert math.isnan(metrics.best_f1([False], [1.0]))
+    random = np.random.default_rng(1)
+    truth, values = random.random(60) < 0.4, random.integers(0, 12, 60)
+    best = max(sklearn.f1_score(truth, values >= at) for at in np.unique(values))
+    assert metrics.best_f1(truth, values) == pytest.approx(best)
+
+
+def test_brier_and_calibration_error_by_hand_and_by_sklearn():
+    sklearn = pytest.importorskip("sklearn.metrics")
+    unsafe, cost = np.array([True, False, True]), np.array([2.0, -1.0, 0.0])
+    probability = 1 / (1 + np.exp(-cost))
+    assert metrics.brier(unsafe, cost) == pytest.approx(
+        sklearn.brier_score_loss(unsafe, probability)
+    )
+    one_bin = abs((probability - unsafe).mean())
+    assert metrics.calibration_error(unsafe, cost, bins=1) == pytest.approx(one_bin)
+    alone = np.abs(probability - unsafe).mean()  # a bin for each, and empty ones
+    assert metrics.calibration_error(unsafe, cost, bins=5) == pytest.approx(alone)
+    assert math.isnan(metrics.calibration_error([], []))
+    assert metrics.probability([800.0, -800.0]).tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        *(metrics.auroc, metrics.auprc, metrics.best_f1, metrics.brier),
+        *(metrics.calibration_error, metrics.spearman, metrics.ranking_accuracy),
+    ],
+)
+def test_many_draws_at_once_are_each_draw_by_itself(metric):
+    random = np.random.default_rng(2)
+    unsafe, cost = random.random(30) < 0.5, random.integers(0, 6, 30).astype(float)
+    draws = random.integers(0, 3, (7, 30)).astype(float)
+    together = metric(unsafe, cost, draws)
+    assert together.shape == (7,)
+    assert together == pytest.approx([float(metric(unsafe, cost, draw)) for draw in draws])

@@ -266,5 +266,5 @@ def test_only_watched_sources_choose_the_checkpoint(tmp_path, make_recipe, encod
     job = prepare(recipe, tmp_path)
     assert {example.source for example in job.watched} == {"singles"}
     assert {example.source for example in job.valid} == {"singles", "pairs"}
-    with pytest.raises(RecipeError, match="names songs, .* its sources are pairs, singles"):
+    with pytest.raises(RecipeError, match=r"names songs, .* its sources are pairs, singles"):
         prepare(make_recipe(encoder_base, evaluate={"watch": ["songs"]}), tmp_path)

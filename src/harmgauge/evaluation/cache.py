@@ -79,7 +79,10 @@ def _write(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
         scratch.unlink(missing_ok=True)
 
 
-_SCORING = ("exchange.py", "windows.py", "scoring.py", "calibration.py", "gauge.py", "runtime")
+_SCORING = (
+    *("exchange.py", "windows.py", "scoring.py", "calibration.py", "gauge.py", "runtime"),
+    "evaluation/scorers",
+)
 """modules between a text and its cost"""
 
 

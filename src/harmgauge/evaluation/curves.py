@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .metrics import Floats, mass_bins, probability
+from ..calibration import probability
+from .metrics import Floats, mass_bins
 
 POINTS = 200
 """at most so many points a curve"""

@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..calibration import probability
+
 Floats = NDArray[np.float64]
 
 
@@ -171,11 +173,6 @@ def spearman(severity: ArrayLike, cost: ArrayLike, weight: ArrayLike | None = No
     second = second - np.sum(count * second, -1, keepdims=True) / total
     spread = np.sum(count * first**2, -1) * np.sum(count * second**2, -1)
     return _ratio(np.sum(count * first * second, -1), np.sqrt(spread))
-
-
-def probability(cost: ArrayLike) -> Floats:
-    """`sigmoid(cost)`, without overflow."""
-    return np.asarray(0.5 * (1 + np.tanh(np.asarray(cost, np.float64) / 2)))
 
 
 def mid_ranks(values: ArrayLike, weight: ArrayLike | None = None) -> Floats:

@@ -47,16 +47,15 @@ def _groupings(sample: Sample) -> dict[str, list[str]]:
     }
     exchanges = [sample.items[item].exchange for item in sample.labelled]
     if any(exchange.response is not None for exchange in exchanges):
-        groupings["opening"] = [
-            "refusal"
-            if opens_with_refusal(exchange.response)
-            else "no refusal"
-            if exchange.response is not None
-            else ""
-            for exchange in exchanges
-        ]
+        groupings["opening"] = [_opening(exchange.response) for exchange in exchanges]
     groupings["length"] = [_band(len(exchange.on_trial.split())) for exchange in exchanges]
     return groupings
+
+
+def _opening(response: str | None) -> str:
+    if response is None:
+        return ""
+    return "refusal" if opens_with_refusal(response) else "no refusal"
 
 
 def _band(words: int) -> str:

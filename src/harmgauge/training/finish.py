@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle import Manifest, write_bundle
-from ..calibration import Calibration, expected_calibration_error, fit
-from ..evaluation.metrics import accuracy, auroc, ranking_accuracy
+from ..calibration import Calibration, fit
+from ..evaluation.metrics import accuracy, auroc, calibration_error, ranking_accuracy
 from ..gauge import Gauge, load
 from .card import model_card
 from .examples import row_weights
@@ -138,7 +138,7 @@ def _figures(
             "data": "validation, prompts not used for the calibration",
             "n": int(test.sum()),
             "ece": _or_none(
-                expected_calibration_error(cost[test], measured.unsafe[test], measured.weight[test])
+                float(calibration_error(measured.unsafe[test], cost[test], measured.weight[test]))
             ),
             "sign_accuracy": _or_none(_sign_accuracy(measured.unsafe[test], cost[test])),
         }

@@ -1,0 +1,156 @@
+import hashlib
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from harmgauge.cli.evaluate import evaluate
+from stub_scorer import Stub
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARMGAUGE_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    stubs = {"mini": Stub("mini"), "other": Stub("other", -1.0), "same": Stub("other")}
+    monkeypatch.setattr(
+        "harmgauge.evaluation.scorers.open_scorer", lambda name, *, threads: stubs[name]
+    )
+    path = tmp_path / "toy" / "test.jsonl"
+    path.parent.mkdir()
+    rows = [
+        {"prompt": "one", "response": "fine", "is_safe": True},
+        {"prompt": "two", "response": "loud!!", "is_safe": False},
+        {"prompt": "three", "response": "loud!!", "is_safe": True},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows) + "{broken\n")
+    return path
+
+
+def run(*arguments):
+    return CliRunner().invoke(evaluate, [str(argument) for argument in arguments])
+
+
+def test_prints_a_table_and_writes_json(toy, tmp_path):
+    pytest.importorskip("sklearn")
+    out = tmp_path / "out.json"
+    result = run(toy, "--gauge", "other", "--json", out, "--train", toy, "--draws", 20, "--seed", 3)
+    assert result.exit_code == 0, result.output
+    assert "toy/test.jsonl" in result.output
+    assert "4 rows · 1 bad" in result.output
+    assert "bag of words" in result.output
+    results = json.loads(out.read_text())
+    (measurement,) = results["measurements"]
+    contents = measurement["contents"]
+    assert contents["sha256"] == hashlib.sha256(toy.read_bytes()).hexdigest()
+    assert results["bag_of_words"] == [{"data": "toy/test.jsonl", "sha256": contents["sha256"]}]
+    assert results["gauges"] == {"other": {"kind": "stub", "id": "other -1.0"}}
+    assert (measurement["seed"], measurement["draws"]) == (3, 20)
+    assert measurement["gauges"]["other"]["figures"]["auroc"]["value"] == 0.25
+    assert list(measurement["floors"]) == [
+        *("all unsafe", "majority", "length", "refusal phrases", "bag of words")
+    ]
+
+
+def test_a_suite_is_measured_below_its_root(toy, tmp_path):
+    pytest.importorskip("pydantic")
+    suite = tmp_path / "mine.yaml"
+    suite.write_text("{name: mine, sets: [{path: toy/test.jsonl}, {path: toy/none.jsonl}]}")
+    result = run("--suite", suite, "--data-root", tmp_path, "--draws", 0)
+    assert result.exit_code == 0, result.output
+    assert "toy/test.jsonl" in result.output
+    assert "not there, and so not measured: toy/none.jsonl" in result.output
+    assert "leave out the rest" in run(toy, "--suite", suite).output
+    assert "leave out the rest" in run("--suite", suite, "--label", 0).output
+    assert "name the FILEs" in run().output
+
+
+def test_bag_of_words_trains_on_the_rows_of_a_recipe(toy, tmp_path):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("pydantic")
+    recipe = tmp_path / "r.yaml"
+    (toy.parent / "valid.jsonl").write_text(
+        '{"prompt": "four", "response": "fine", "is_safe": true}\n'
+    )
+    recipe.write_text(
+        "{name: r, licence: MIT, base: none, data: {"
+        "train: [{path: toy/test.jsonl, licence: MIT}],"
+        "valid: [{path: toy/valid.jsonl, licence: MIT}]}}"
+    )
+    result = run(toy, "--train", recipe, "--data-root", tmp_path, "--draws", 0)
+    assert result.exit_code == 0, result.output
+    assert "bag of words" in result.output
+    elsewhere = run(toy, "--train", recipe, "--data-root", tmp_path / "none")
+    assert "toy/test.jsonl" in str(elsewhere.exception)
+    assert "there is no file" in str(run(toy, "--train", tmp_path / "none.yaml").exception)
+
+
+def test_scorers_of_one_name_stand_side_by_side(toy):
+    result = run(toy, "--gauge", "other", "--gauge", "same", "--draws", 0)
+    assert result.exit_code == 0, result.output
+    assert "other (2)" in result.output
+
+
+def test_a_gauge_that_is_below_ends_in_exit_1(toy):
+    passes = run(toy, "--draws", 0, "--fail-under", "toy/test.jsonl:auroc=0.75")
+    assert passes.exit_code == 0, passes.output
+    fails = run(toy, "--draws", 0, "--fail-under", "toy/test.jsonl:auroc=0.76")
+    assert fails.exit_code == 1
+    assert "mini has auroc 0.7500 on toy/test.jsonl, below 0.76" in fails.output
+    assert "SET:FIGURE=VALUE" in str(run(toy, "--fail-under", "auroc").exception)
+
+
+def test_bad_label_maps_and_missing_files_are_explained(toy, tmp_path):
+    result = run(toy, "--labels", "hate=1")
+    assert "JSON object" in str(result.exception)
+    nowhere = run(toy, "--json", tmp_path / "none" / "out.json")
+    assert "make it first" in str(nowhere.exception)
+    for threshold in ("nan", "inf"):
+        result = run(toy, "--threshold", threshold)
+        assert (result.exit_code, "finite" in result.output) == (2, True)
+    assert "mini has no stored thresholds" in str(run(toy, "--threshold", "fpr1").exception)
+    assert run(toy, "--seed", -1).exit_code == 2
+    missing = run(tmp_path / "none.jsonl")
+    assert "none.jsonl" in str(missing.exception)
+
+
+def test_a_data_file_given_to_json_is_not_overwritten(toy):
+    before = toy.read_bytes()
+    result = run("--json", toy, toy)
+    assert result.exit_code == 2
+    assert "must end in .json" in result.output
+    assert toy.read_bytes() == before
+
+
+def test_labels_can_be_given_by_hand(toy, tmp_path):
+    path = tmp_path / "prompts.csv"
+    path.write_text("prompt\nhello\nagain!!\n")
+    result = run(path, "--label", 0, "--draws", 0)
+    assert result.exit_code == 0, result.output
+    assert "no AUROC: all safe" in result.output
+    assert "state a label with --label" in run(path, "--draws", 0).output
+
+
+def test_measures_a_bundle_and_its_stored_thresholds(tiny_bundle, tmp_path):
+    path = tmp_path / "texts.csv"
+    path.write_text("text,flag\none,yes\ntwo,no\nthree,no\n")
+    out = tmp_path / "out.json"
+    columns = ["--prompt-column", "text", "--label-column", "flag"]
+    labels = ["--labels", '{"yes": 1, "no": 0}']
+    command = [path, "--gauge", tiny_bundle, *columns, *labels, "--json", out, "--draws", 20]
+    result = run(*command)
+    assert result.exit_code == 0, result.output
+    results = json.loads(out.read_text())
+    assert results["gauges"]["tiny"]["licence"] == "CC0-1.0"
+    assert results["gauges"]["tiny"]["id"].startswith("tiny@")
+    scores = results["measurements"][0]["gauges"]["tiny"]
+    assert scores["figures"]["auroc"]["n"] == 3
+    assert scores["figures"]["auroc"]["value"] in (0.0, 0.5, 1.0)
+    (stored,) = scores["thresholds"]
+    assert stored == "fpr1"
+    assert run(*command, "--threshold", stored).exit_code == 0
+    moved = json.loads(out.read_text())["measurements"][0]["gauges"]["tiny"]
+    assert moved["threshold"] == 0.75

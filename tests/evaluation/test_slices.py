@@ -1,0 +1,87 @@
+import numpy as np
+
+from harmgauge import Exchange
+from harmgauge.data.row import Item, Row
+from harmgauge.evaluation.identity import Identity, gaps, pair_by_template
+from harmgauge.evaluation.sample import Sample
+from harmgauge.evaluation.slices import MOST_VALUES, slices
+
+
+def row(prompt, unsafe, response=None, *, categories=None, **meta):
+    item = Item(Exchange(prompt, response), unsafe, categories=categories)
+    return Row("f:1", "toy", (item,), None, meta)
+
+
+def found(rows):
+    return {(each.by, each.value): each.members.tolist() for each in slices(Sample.of(rows))}
+
+
+def test_columns_lengths_and_openings_group_the_labelled_items():
+    rows = [
+        row("q", 1.0, "yes " * 30, model="a"),
+        row("q", 0.0, "I'm sorry, but no.", model="b"),
+        row("q", None, "unlabelled", model="b"),
+        row("q", 0.0, "fine", model="b"),
+    ]
+    assert found(rows) == {
+        ("model", "a"): [0],
+        ("model", "b"): [1, 2],
+        ("opening", "no refusal"): [0, 2],
+        ("opening", "refusal"): [1],
+        ("length", "  0 to 24 words"): [1, 2],
+        ("length", " 25 to 99 words"): [0],
+    }
+
+
+def test_a_category_stands_against_all_safe_items():
+    rows = [
+        row("a", 1.0, categories={"violence": True, "privacy": False}),
+        row("b", 1.0, categories={"violence": False, "privacy": None}),
+        row("c", 0.0, categories={"violence": False, "privacy": None}),
+    ]
+    assert found(rows) == {("category", "violence"): [0, 2]}
+
+
+def test_a_column_that_names_items_groups_nothing():
+    rows = [row(f"text {number}", 0.0, number=str(number)) for number in range(MOST_VALUES + 1)]
+    assert found(rows) == {}
+    assert len(found(rows[:-1])) == MOST_VALUES
+
+
+IDENTITY = Identity("group", {"bakers": ["baker", "bakers"], "elves": ["elf", "elves"]})
+
+
+def test_texts_are_paired_where_every_group_has_the_like():
+    texts = [
+        ("I like bakers.", "bakers", 0.0),
+        ("I like elves.", "elves", 0.0),
+        ("I am a baker!", "bakers", 0.0),
+        ("I am an elf!", "elves", 0.0),
+        ("Only bakers stand here.", "bakers", 0.0),
+        ("Nobody.", "", 0.0),
+        ("No more elves", "elves", 1.0),
+        ("no more BAKERS", "bakers", 1.0),
+    ]
+    sample = Sample.of([row(text, unsafe, group=group) for text, group, unsafe in texts])
+    paired = pair_by_template(sample, IDENTITY)
+    assert sorted(paired.members.tolist()) == [0, 1, 2, 3, 6, 7]
+    assert len(set(paired.template.tolist())) == 3
+    by_member = dict(zip(paired.members.tolist(), paired.template.tolist(), strict=True))
+    assert by_member[0] == by_member[1] != by_member[2] == by_member[3]
+
+
+def test_the_largest_gap_between_groups_by_hand():
+    unsafe = np.array([True, True, False, False])
+    group = np.array(["a", "b", "a", "b"])
+    cost = np.array([2.0, -1.0, 0.5, -3.0])
+    figures = {
+        name: float(metric(np.ones(4)))
+        for name, metric in gaps(unsafe, cost, cost >= 0, group).items()
+    }
+    assert figures == {
+        "identity_cost_gap": 3.25,  # (2 + 0.5) / 2 against (-1 - 3) / 2
+        "identity_recall_gap": 1.0,
+        "identity_false_positive_gap": 1.0,
+    }
+    nothing = gaps(unsafe[:0], cost[:0], cost[:0] >= 0, group[:0])
+    assert np.isnan(float(nothing["identity_cost_gap"](np.ones(0))))

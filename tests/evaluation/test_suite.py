@@ -1,0 +1,69 @@
+import json
+
+import pytest
+
+pytest.importorskip("pydantic")
+
+from harmgauge.errors import DataError, RecipeError
+from harmgauge.evaluation.data_set import DataSet
+from harmgauge.evaluation.identity import Identity
+from harmgauge.evaluation.suite import BUILT_IN, SuiteFile, read_suite
+from harmgauge.settings import read_mapping, validate
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_a_suite_says_how_its_files_are_read(tmp_path):
+    write(tmp_path / "data" / "a" / "test.csv", "text,flag,who\none,yes,elf\ntwo,no,elf\n")
+    suite = write(
+        tmp_path / "mine.yaml",
+        "{name: mine, sets: [{path: a/test.csv, name: first, kind: prompt, note: mind this,"
+        'columns: {prompt: text, label: flag}, labels: {"yes": 1, "no": 0},'
+        "identity: {column: who, terms: {elves: [elf]}}}, {path: b/test.csv}]}",
+    )
+    found = read_suite(str(suite), tmp_path / "data")
+    (data,) = found.sets
+    assert (found.name, found.missing) == ("mine", ["b/test.csv"])
+    assert (data.shown, data.kind, data.note) == ("first", "prompt", "mind this")
+    assert data.identity == Identity("who", {"elves": ["elf"]})
+    assert [row.items[0].unsafe for row in data.table.rows] == [1.0, 0.0]
+
+
+def test_mistakes_are_named(tmp_path):
+    (tmp_path / "data").mkdir()
+    with pytest.raises(DataError, match=r"no suite .hard.*standard"):
+        read_suite("hard", tmp_path)
+    with pytest.raises(RecipeError, match="cannot read suite"):
+        read_suite(str(tmp_path / "none.yaml"), tmp_path)
+    unknown = write(tmp_path / "u.yaml", "{name: u, sets: [{path: a.csv, kinds: prompt}]}")
+    with pytest.raises(RecipeError, match="did you mean kind"):
+        read_suite(str(unknown), tmp_path)
+    with pytest.raises(DataError, match=r"none of the 15 files .* --data-root"):
+        read_suite("standard", tmp_path / "data")
+    twice = write(tmp_path / "t.yaml", "{name: t, sets: [{path: a.csv}, {path: a.csv}]}")
+    with pytest.raises(DataError, match=r"two sets are called a\.csv"):
+        read_suite(str(twice), tmp_path)
+
+
+def test_the_standard_suite_reads_every_set_its_own_way():
+    path = BUILT_IN / "standard.yaml"
+    suite = validate(SuiteFile, read_mapping(path, "suite", ""), path)
+    assert {entry.kind for entry in suite.sets} == {"prompt", "response", "exchange", "pair"}
+    by_path = {entry.path: entry for entry in suite.sets}
+    assert by_path["cyber_frr/test.jsonl"].label == 0
+    assert by_path["simple_safety_tests/test.jsonl"].label == 1
+    assert by_path["hatecheck/test.jsonl"].identity.column == "target_ident"
+
+
+def test_facts_tell_how_a_file_is_read_apart_but_not_where_it_lies(tmp_path):
+    row = json.dumps({"prompt": "hello"}) + "\n"
+    one, two = (write(tmp_path / where / "test.jsonl", row) for where in ("a", "b"))
+    named = [DataSet(str(path), name="x", note=str(path)) for path in (one, two)]
+    assert named[0].facts == named[1].facts
+    assert DataSet(str(one), name="x", label=1.0).facts != named[0].facts
+    write(two, row * 2)
+    assert DataSet(str(two), name="x").facts != named[0].facts

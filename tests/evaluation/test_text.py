@@ -1,0 +1,66 @@
+from harmgauge import Exchange
+from harmgauge.data.row import Item, Row
+from harmgauge.evaluation.bootstrap import Bootstrap
+from harmgauge.evaluation.evaluate import Evaluation
+from harmgauge.evaluation.text import block, summary
+from stub_scorer import Stub, data_set, single
+
+
+def measured(*rows, **scorers):
+    evaluation = Evaluation(scorers or {"stub": Stub()}, bootstrap=Bootstrap(10))
+    return evaluation.measure(data_set(*rows))
+
+
+def test_says_what_is_missing():
+    pairs = [
+        Row("f:1", "toy", tuple(Item(Exchange("q", text), 1.0) for text in ("a", "b!!")), 0),
+        Row("f:2", "toy", tuple(Item(Exchange("r", text), 1.0) for text in ("a!", "b!")), 0),
+    ]
+    text = block(measured(*pairs, one=Stub(), two=Stub(sign=-1)))
+    lines = {line.split("  ")[1].strip(): line for line in text.splitlines()[2:] if line}
+    assert "no AUROC: all unsafe" in text
+    assert lines["AUROC"].split()[1:3] == ["-", "-"]
+    header = text.splitlines()[4]
+    assert header.split()[:4] == ["one", "two", "all", "unsafe"]
+    assert "both unsafe (n=2)" in text
+    assert "mixed (n=0)" in text
+    assert "0.750" in text
+    assert "all strata" not in text
+
+
+def test_a_file_without_labels_is_measured_by_its_pairs_or_not_at_all():
+    items = tuple(Item(Exchange("q", text)) for text in ("a", "b!!"))
+    measurement = measured(Row("f:1", "toy", items, 0))
+    assert measurement.contents.one_class == "no labels"
+    assert measurement.gauges["stub"].ranking["unlabelled"].value == 1.0
+    assert "unlabelled (n=1)" in block(measurement)
+    assert "state a label with --label" in block(measured(single("a", None)))
+
+
+def test_costs_against_the_labels_are_said_loudly():
+    rows = [single(f"{number}!!", 1.0) for number in range(20)]
+    rows += [single(f"{number}", 0.0) for number in range(20)]
+    assert "RUNS AGAINST THE LABELS" not in block(measured(*rows))
+    assert "wrong RUNS AGAINST THE LABELS" in block(measured(*rows, wrong=Stub(sign=-1)))
+
+
+def test_slices_are_shown_when_asked_for():
+    rows = [single("a!!", 1.0, tone="loud"), single("b", 0.0, tone="calm")]
+    assert "tone: loud" not in block(measured(*rows))
+    assert "tone: loud" in block(measured(*rows), parts=True)
+
+
+def test_named_thresholds_have_lines_of_their_own():
+    evaluation = Evaluation({"stub": Stub()}, thresholds={"stub": {"fpr1": 0.5}})
+    text = block(evaluation.measure(data_set(single("a!!", 1.0), single("b", 0.0))))
+    assert "false positives at fpr1" in text
+    assert "stub flags at cost >= 0" in text
+
+
+def test_summary_averages_by_kind():
+    both = measured(single("a!!", 1.0), single("b", 0.0))
+    flat = measured(single("a!", 1.0), single("b!", 0.0))
+    lines = summary([both, flat]).splitlines()
+    assert " ".join(lines[1].split()) == "prompts, mean AUROC (sets=2) 0.750 [0.750, 0.750]"
+    assert lines[2].startswith("  all sets, mean AUROC (sets=2)")
+    assert summary([both]) == ""
