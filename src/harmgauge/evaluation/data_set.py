@@ -121,6 +121,10 @@ class Contents:
     one_class: str | None
     """`all unsafe`, `all safe` or `no labels`: why there is no AUROC"""
     note: str = ""
+    published: str | None = None
+    """name of the set in the table of published figures"""
+    identity: str | None = None
+    """column that names the groups between which identity gaps are measured"""
 
     @classmethod
     def of(cls, data: DataSet) -> Contents:
@@ -143,6 +147,8 @@ class Contents:
             prompts=len(np.unique(sample.group)),
             one_class=sample.one_class,
             note=data.note,
+            published=data.published,
+            identity=data.identity.column if data.identity else None,
         )
 
 

@@ -113,7 +113,7 @@ class Evaluation:
         """
         key = {**data.facts, "figures": "contents"}
         known = self.cache.figures(key, lambda: asdict(Contents.of(data)))
-        return Contents(**{**known, "note": data.note})
+        return Contents(**{**known, "note": data.note, "published": data.published})
 
     def judge(self, name: str) -> Judge:
         """How the costs of a scorer are to be read."""

@@ -63,20 +63,24 @@ def caution(set_name: str, n: int) -> str:
     if known is None:
         return ""
     whole = known.get("n")
-    if not known.get("same", True):
-        ours = f"ours are on other texts (n = {n})"
-    elif whole is None:
-        ours = f"ours are on n = {n}"
-    elif n < whole:
-        ours = f"ours are on the visible part of it (n = {n})"
-    else:
-        ours = "ours are on the same texts"
     note = known["note"][:1].upper() + known["note"][1:]
     on = "" if whole is None else f" on the whole set (n = {whole})"
+    ours = f"ours are on {our_scope(set_name, n)}"
     return (
         f"{known['title']}: figures of other guards are as published{on}, {ours}; "
         f"read them side by side, not as a ranking. {note}."
     )
+
+
+def our_scope(set_name: str, n: int) -> str:
+    """Beside `Published.scope`: what our own figures on `n` items of a known set are on."""
+    known = _table()["sets"][set_name]
+    whole = known.get("n")
+    if not known.get("same", True):
+        return f"other texts (n = {n})"
+    if whole is None:
+        return f"n = {n}"
+    return f"the visible part of it (n = {n})" if n < whole else "the same texts"
 
 
 @cache

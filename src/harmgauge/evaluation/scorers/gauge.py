@@ -43,6 +43,10 @@ class GaugeScorer:
             "direction": DIRECTION,
             "scale": "log_odds",
             "border": 0.0,
+            "thresholds": {
+                each.name: {"cost": self.gauge.threshold(each.name), "promise": each.promise}
+                for each in manifest.thresholds
+            },
         }
 
     def costs(self, batch: Batch, *, progress: bool = False) -> Floats:
