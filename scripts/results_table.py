@@ -21,10 +21,10 @@ FIGURES = {
 }
 # Floors that say nothing under a figure, such as an AUROC of flagging all.
 HIDDEN = {
-    "auroc": ("all unsafe", "majority"),
-    "f1": ("majority", "length"),
-    "sign_accuracy": ("all unsafe", "length"),
-    "false_positive_rate": ("all unsafe", "majority", "length"),
+    "auroc": ("all unsafe", "majority", "refusal phrases"),
+    "f1": ("majority", "length", "refusal phrases"),
+    "sign_accuracy": ("all unsafe", "length", "refusal phrases"),
+    "false_positive_rate": ("all unsafe", "majority", "length", "refusal phrases"),
 }
 
 
@@ -36,12 +36,11 @@ def main() -> None:
     for report in reports:
         (gauge,) = report["gauges"]
         for each in report["measurements"]:
-            scorers = by_data.setdefault(each["data"], {})
+            scorers = by_data.setdefault(each["contents"]["data"], {})
             scorers[gauge] = each["gauges"][gauge]
             for floor, scores in each["floors"].items():
-                name = floor.replace("_", " ")
-                own = f", rows of {gauge}" if name == "bag of words" else ""
-                scorers[name + own] = scores
+                own = f", rows of {gauge}" if floor == "bag of words" else ""
+                scorers[floor + own] = scores
     for figure, title in FIGURES.items():
         print(f"**{title}**\n\n{figure_table(by_data, figure)}\n")
     print(f"**Ranking accuracy**\n\n{ranking_table(by_data)}")
