@@ -17,6 +17,7 @@ VERBS = {
     "rank": "Order several responses to one prompt, safest first.",
     "info": "Show a gauge's licence, data, calibration and measurements.",
     "evaluate": "Measure a gauge on labelled files, beside trivial floors.",
+    "compare": "Set one gauge against another on the same data.",
     "calibrate": "Store thresholds that keep a promise, or fit the scale to your labels.",
     "data": "Check, describe, split or fetch training data.",
     "train": "Train a cost model from a recipe and write its bundle.",

@@ -1,0 +1,53 @@
+"""Whether b is no worse than a, for pipelines that replace one gauge by another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from .compare import LOWER_IS_BETTER, Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class NoWorse:
+    """Non-inferiority: b must be shown to lose at most a margin, and not merely seem to.
+
+    The whole 95 % interval of the difference must lie at or above `-margin` (of a figure where
+    lower is better, at or below `margin`), which errs in 2.5 % of cases. Since every data set must
+    pass, several of them need no adjustment (Berger, 1982).
+    """
+
+    figure: str
+    margin: float
+
+    def failures(self, comparisons: Sequence[Comparison], a: str, b: str) -> Iterator[str]:
+        """A sentence for each data set on which it is not shown; one if none has the figure."""
+        known = [each for each in comparisons if each.get(self.figure)]
+        if not known:
+            yield f"no data set has {self.figure}, so {b} is not shown to be no worse than {a}"
+        for each in known:
+            if sentence := self._failure(each, a, b):
+                yield sentence
+
+    def unchecked(self, comparisons: Sequence[Comparison]) -> list[str]:
+        """Data sets that cannot give the figure, such as an AUROC where one class is missing."""
+        return [each.contents.data for each in comparisons if not each.get(self.figure)]
+
+    def _failure(self, comparison: Comparison, a: str, b: str) -> str | None:
+        found = comparison.get(self.figure)
+        assert found is not None
+        value, low, high = (getattr(found.difference, name) for name in ("value", "low", "high"))
+        data = comparison.contents.data
+        if low is None:
+            return (
+                f"{data}: {self.figure} of {b} less that of {a} is {value:+.4f} without an "
+                "interval, so nothing is shown; it takes two prompts and draws"
+            )
+        worst = high if self.figure in LOWER_IS_BETTER else -low
+        if worst <= self.margin:
+            return None
+        return (
+            f"{data}: {self.figure} of {b} less that of {a} is {value:+.4f} "
+            f"[{low:+.4f}, {high:+.4f}]; {b} may be worse by {worst:.4f}, more than "
+            f"{self.margin:g}"
+        )
