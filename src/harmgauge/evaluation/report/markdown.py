@@ -1,0 +1,73 @@
+"""A report as Markdown, its pictures in files beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from .blocks import (
+    Block,
+    Cell,
+    Code,
+    Document,
+    Folded,
+    Heading,
+    Listing,
+    Pictures,
+    Table,
+    Text,
+    Warn,
+    interval,
+    number,
+)
+
+
+def markdown(document: Document, pictures: str) -> str:
+    """The document, its pictures linked as `pictures/NAME.svg`."""
+    blocks = "\n\n".join(_blocks(document.blocks, pictures))
+    return f"# {_escape(document.title)}\n\n{blocks}\n"
+
+
+def _blocks(blocks: Sequence[Block], folder: str) -> Iterator[str]:
+    for block in blocks:
+        match block:
+            case Heading():
+                yield f"{'#' * block.level} {_escape(block.text)}"
+            case Text():
+                yield _escape(block.text)
+            case Warn():
+                yield f"> **Warning.** {_escape(block.text)}"
+            case Code():
+                yield f"```sh\n{block.text}\n```"
+            case Listing():
+                yield "\n".join(f"- {_escape(item)}" for item in block.items)
+            case Table():
+                yield _table(block)
+            case Pictures():
+                for each in block.pictures:
+                    alt = _escape(each.alt)
+                    yield f"![{alt}]({folder}/{each.name}.svg)\n\n*{_escape(each.caption)}*"
+            case Folded():
+                yield f"**{_escape(block.title)}**"
+                yield from _blocks(block.blocks, folder)
+
+
+def _table(table: Table) -> str:
+    lines = [
+        [_escape(cell) for cell in table.head],
+        ["---", *("--:" for _ in table.head[1:])],
+        *([_cell(cell) for cell in row] for row in table.rows),
+    ]
+    rows = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"*{_escape(table.caption)}*\n\n{rows}"
+
+
+def _cell(cell: Cell) -> str:
+    if cell is None or isinstance(cell, str | int):
+        return "" if cell is None else _escape(str(cell))
+    return f"{number(cell.value)} {_escape(interval(cell))}".strip()
+
+
+def _escape(text: str) -> str:
+    """Text that Markdown takes as it is, on one line."""
+    return re.sub(r"([\\`*_\[\]<>|#~&])", r"\\\1", " ".join(text.split()))
