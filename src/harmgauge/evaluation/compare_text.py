@@ -48,12 +48,13 @@ def block(
     names = {"a": a, "b": b}
     for side in comparison.upside_down():
         lines.append(f"  !! {names[side]} RUNS AGAINST THE LABELS: {UPSIDE_DOWN}")
-    if parts and comparison.parts:
+    if parts:
         table = [[f"{LABELS[figure]} by slice", "n", "unsafe", *columns]]
         for part in comparison.parts:
-            cells = _cells(part.figures.get(figure))
-            table.append([f"  {part.by}: {part.value}", str(part.n), str(part.unsafe), *cells])
-        lines += aligned(table)
+            if found := part.figures.get(figure):
+                what = f"  {part.by}: {part.value}"
+                table.append([what, str(part.n), str(part.unsafe), *_cells(found)])
+        lines += aligned(table) if len(table) > 1 else []
     if comparison.disagreements:
         lines += aligned(list(_farthest(comparison, a, b)))
     return "\n".join(lines)
@@ -139,9 +140,7 @@ def _farthest(comparison: Comparison, a: str, b: str) -> Iterator[list[str]]:
         yield [f"  {row.id}", words[row.unsafe], *costs, *ranks]
 
 
-def _cells(found: Difference | None) -> list[str]:
-    if found is None:
-        return ["", "", "", ""]
+def _cells(found: Difference) -> list[str]:
     return [cell(found.a), cell(found.b), _signed(found.difference), _p(found.p)]
 
 
