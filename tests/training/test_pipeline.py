@@ -268,3 +268,12 @@ def test_only_watched_sources_choose_the_checkpoint(tmp_path, make_recipe, encod
     assert {example.source for example in job.valid} == {"singles", "pairs"}
     with pytest.raises(RecipeError, match=r"names songs, .* its sources are pairs, singles"):
         prepare(make_recipe(encoder_base, evaluate={"watch": ["songs"]}), tmp_path)
+
+
+def test_without_calibration_raw_scores_are_costs(tmp_path, make_recipe, encoder_base):
+    recipe = write_recipe(tmp_path, make_recipe(encoder_base))
+    trained_well(recipe, "--out", tmp_path / "run", "optim.max_steps=1", "calibrate=false")
+    gauge = harmgauge.load(tmp_path / "run" / "bundle")
+    assert np.allclose(gauge.score(CHATS), gauge.raw_scores(CHATS)[:, 0])
+    assert gauge.manifest.calibration.data == "none"
+    assert gauge.manifest.metrics[0]["sign_accuracy"] is not None

@@ -80,13 +80,15 @@ def make_bundle(job: Job, out: Path) -> Path:
         write_bundle(Path(scratch) / "bundle", manifest, files)
         gauge = load(Path(scratch) / "bundle")
     measured, pairs = _measure(gauge, job)
-    half = ~measured.held_out
-    calibration = fit(
-        measured.raw[half],
-        measured.unsafe[half],
-        measured.weight[half],
-        data=f"{recipe.name} validation, half of prompts",
-    )
+    calibration = UNCALIBRATED
+    if recipe.calibrate:
+        half = ~measured.held_out
+        calibration = fit(
+            measured.raw[half],
+            measured.unsafe[half],
+            measured.weight[half],
+            data=f"{recipe.name} validation, half of prompts",
+        )
     metrics = _figures(measured, pairs, calibration)
     if recipe.runtime == "onnx":
         before, after, labels = _before_and_after(job, gauge)

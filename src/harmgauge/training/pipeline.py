@@ -30,7 +30,7 @@ from .recipe import Recipe
 from .schedule import Schedule, make_schedule
 from .validation import check_calibration
 
-AFTER_TRAINING = frozenset({"description", "licence", "storage", "runtime"})
+AFTER_TRAINING = frozenset({"description", "licence", "storage", "runtime", "calibrate"})
 """settings that may differ on resuming: an export that failed says to change them"""
 
 
@@ -100,7 +100,8 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     valid = tokenise(valid_sources, windower)
     watched = _capped(_watched(valid, recipe.evaluate.watch), recipe.evaluate.cap, recipe.seed)
     check_choice(watched)
-    check_calibration(valid_sources)
+    if recipe.calibrate:
+        check_calibration(valid_sources)
     return Job(
         recipe,
         base.model,

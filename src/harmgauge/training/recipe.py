@@ -157,6 +157,8 @@ class Recipe(Section):
     storage: Literal["int8", "fp32"] = "int8"
     """how the bundle stores its weights"""
     runtime: Literal["onnx", "torch"] = "onnx"
+    calibrate: bool = True
+    """fit bias and temperature on validation data; else raw scores are taken for costs"""
     data: Data
     model: Model = Model()
     loss: Loss = Loss()
