@@ -153,9 +153,6 @@ def test_control_characters_do_not_reach_the_terminal():
     ]
 
 
-GOOD, WRONG = [-1, -1, 1, 1], [1, -1, 1, 1]
-
-
 def run(*named):
     rows = [single(n, float(n > 20)) for n in range(1, 41)]
     safe, unsafe = [-1] * 20, [1] * 20
@@ -193,7 +190,7 @@ def test_what_cannot_be_checked_is_said():
     assert list(check.failures([one_class, same], "a", "b")) == []
     (sentence,) = check.failures([one_class], "a", "b")
     assert "no data set has auroc" in sentence
-    lone = compared([FOUR[0], FOUR[3]], GOOD[1:3], GOOD[1:3], draws=0)
+    lone = compared([FOUR[0], FOUR[3]], [-1, 1], [-1, 1])
     (sentence,) = check.failures([lone], "a", "b")
     assert "without an interval" in sentence
 
