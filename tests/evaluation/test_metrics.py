@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harmgauge.evaluation import metrics
@@ -39,6 +39,7 @@ def test_auprc_without_skill_is_the_unsafe_share():
     assert math.isnan(metrics.auprc([False, False], [1, 2]))
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.booleans(), st.integers(-3, 3), st.integers(0, 4)), min_size=1, max_size=40
