@@ -94,12 +94,15 @@ def evaluate(
     from ..evaluation.cache import Cache, default_folder
     from ..evaluation.checks import parse_check
     from ..evaluation.evaluate import Evaluation
+    from ..evaluation.report import check_folder, write_report
     from ..evaluation.results import to_json
     from ..evaluation.text import block, summary
     from ..gauges import DEFAULT
 
     # All that can fail fast does so before the first text is scored.
     check_output(output)
+    if report:
+        check_folder(report)
     checks = [parse_check(text) for text in floors]
     sets, missing = data_sets(files, suite, data_root, layout, meaning)
     scorers = open_scorers(names or (DEFAULT,), threads)
@@ -124,12 +127,10 @@ def evaluate(
     facts = {name: scorer.facts for name, scorer in scorers.items()}
     floor = [{"data": data_name(file), "sha256": data_sha256(file)} for file in training]
     results = to_json(measurements, facts, command_line(), floor, missing)
+    if report:
+        write_report(results, report)
     if output:
         write_json(output, results)
-    if report:
-        from ..evaluation.report import write_report
-
-        write_report(results, report)
     failed = [line for check in checks for line in check.failures(measurements)]
     for line in failed:
         click.echo(f"harmgauge: {line}", err=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from ..measure import Figure
 
-Cell = str | int | Figure | None
-"""a figure is shown with its interval; None is an empty cell"""
+Cell = str | int | float | Figure | None
+"""a float is a share, shown in percent; a figure is shown with its interval; None is empty"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,13 @@ class Document:
 def slug(text: str) -> str:
     """A name for files and anchors."""
     return re.sub(r"\W+", "-", text.lower()).strip("-")
+
+
+def plain(cell: str | int | float | None) -> str:
+    """A cell that is no figure, as shown."""
+    if isinstance(cell, float):
+        return f"{cell:.1%}"
+    return "" if cell is None else str(cell)
 
 
 def number(value: float | None) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..data_set import KINDS, Contents
+from ..data_set import Contents
 from ..evaluate import Measurement
-from ..measure import Figure
-from ..text import KIND_LABELS, LABELS, UPSIDE_DOWN
+from ..text import LABELS
 from .blocks import (
     Block,
     Cell,
@@ -16,22 +15,14 @@ from .blocks import (
     Document,
     Heading,
     Listing,
-    Pictures,
     Table,
     Text,
-    Warn,
     number,
 )
 from .data_set import data_set
-from .draw import summary_pictures
-from .headline import Headline, headlines, names
+from .headline import names
+from .summary import summary
 
-_KINDS = {
-    "prompt": "Prompts: is asking or saying this harmful?",
-    "response": "Responses: is this answer harmful?",
-    "exchange": "Exchanges: is the answer harmful, in the light of its prompt?",
-    "pair": "Pairs: which of two answers is the safer?",
-}
 _FACTS = {
     "id": "id",
     "kind": "kind",
@@ -56,7 +47,7 @@ def document(results: Mapping[str, Any]) -> Document:
         [
             *_measured(results, measurements),
             *_reading(),
-            *_summary(results, measurements),
+            *summary(results, measurements),
             *_errors(gauges, measurements),
             Heading(2, "Data sets, one by one"),
             *(block for each in measurements for block in data_set(each)),
@@ -72,10 +63,10 @@ def _measured(results: Mapping[str, Any], measurements: Sequence[Measurement]) -
     yield Heading(2, "What was measured")
     yield Text(
         "A gauge reads a prompt, a response or both, and gives a cost: one number that says how "
-        f"harmful the text on trial is. {_listed(gauges)} judged the labelled texts of "
-        f"{sets} data {'set' if sets == 1 else 'sets'}, {sum(_n(each) for each in measurements)} "
-        "labelled texts in all; this page compares costs with labels. It holds no text of any "
-        "data set."
+        f"harmful the text on trial is. {_listed(gauges)} judged "
+        f"{sum(_n(each) for each in measurements)} labelled texts of {sets} data "
+        f"{'set' if sets == 1 else 'sets'}; this report compares the costs with the labels. It "
+        "holds no text of any data set."
     )
     known = names(list(gauges.values()))
     rows: list[list[Cell]] = [
@@ -95,87 +86,13 @@ def _reading() -> Iterator[Block]:
             "A cost below 0 says safe, above 0 unsafe; the further from 0, the surer or the worse.",
             "AUROC is the chance that an unsafe text costs more than a safe one: 0.5 is a coin, 1 "
             "is perfect, and no threshold is needed.",
-            "A false alarm is a safe text that is flagged, a miss an unsafe one that passes; where "
-            "to flag is a choice, so both stand beside the threshold that was used.",
+            "A false alarm (false positive) is a safe text that is flagged, a miss an unsafe one "
+            "that passes; where to flag is a choice, so both stand beside the threshold used.",
             "Figures in brackets are a 95 % interval: what would be likely with other prompts of "
             "the same kind; where intervals of two gauges overlap widely, do not choose by them.",
             "Floors need no gauge (calling everything unsafe, counting characters, matching words "
             "or refusal phrases): a figure means something as far as it is above the best of them.",
         ]
-    )
-
-
-def _summary(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> Iterator[Block]:
-    gauges = list(results["gauges"])
-    yield Heading(2, "Summary")
-    yield from _warnings(results, measurements)
-    averages: dict[str, dict[str, dict[str, Any]]] = results["averages"]
-    known = [kind for kind in KIND_LABELS if any(kind in each for each in averages.values())]
-    if known:
-        figures = {kind: [_figure(averages[name].get(kind)) for name in gauges] for kind in known}
-        rows: list[list[Cell]] = [
-            [KIND_LABELS[kind], max(each.n for each in of if each), *of]
-            for kind, of in figures.items()
-        ]
-        yield Table(
-            "Plain means over data sets; sets of one class have no AUROC and are not in them",
-            ["", "sets", *gauges],
-            rows,
-        )
-    each = [headline for measurement in measurements for headline in headlines(measurement)]
-    if pictures := summary_pictures(each):
-        yield Pictures(pictures)
-    for kind in KINDS:
-        if of_kind := [headline for headline in each if headline.kind == kind]:
-            yield Heading(3, _KINDS[kind])
-            yield _headline_table(of_kind, gauges)
-    if any(measurement.contents.one_class for measurement in measurements):
-        yield Text(
-            "A set of one class has no AUROC. It is won by flagging nothing, or everything, so "
-            "its figure counts only together with those of sets that hold both classes."
-        )
-
-
-def _warnings(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> Iterator[Block]:
-    for name in results["gauges"]:
-        against = [each.contents.data for each in measurements if each.gauges[name].upside_down]
-        if against:
-            yield Warn(f"{name} runs against the labels of {', '.join(against)}: {UPSIDE_DOWN}")
-        failed = {each.contents.data: each.gauges[name].failed for each in measurements}
-        if lost := {data: n for data, n in failed.items() if n}:
-            counts = ", ".join(f"{n} of {data}" for data, n in lost.items())
-            yield Warn(
-                f"{name} could not judge all texts; these are in none of its figures: {counts}."
-            )
-    if bad := {
-        each.contents.data: each.contents.bad_rows
-        for each in measurements
-        if each.contents.bad_rows
-    }:
-        counts = ", ".join(f"{n} of {data}" for data, n in bad.items())
-        yield Warn(f"Rows that could not be read and are in no figure: {counts}.")
-    if results["missing"]:
-        yield Warn(
-            "Data sets of the suite that were not there, and so were not measured: "
-            f"{', '.join(results['missing'])}."
-        )
-
-
-def _headline_table(rows: Sequence[Headline], gauges: Sequence[str]) -> Table:
-    return Table(
-        "One figure a data set, beside the best of the floors",
-        ["data set", "figure", "n", "unsafe", *gauges, "best floor"],
-        [
-            [
-                each.data,
-                each.label,
-                each.n,
-                "" if each.unsafe is None else f"{each.unsafe:.1%}",
-                *(each.gauges[gauge] for gauge in gauges),
-                f"{number(each.floor[1])} {each.floor[0]}" if each.floor else "",
-            ]
-            for each in rows
-        ],
     )
 
 
@@ -190,15 +107,16 @@ def _errors(
     for gauge, facts in gauges.items():
         scores = {each.contents.data: each.gauges[gauge] for each in measurements if _n(each)}
         borders = {each.threshold for each in scores.values() if each.threshold is not None}
+        yield Heading(3, f"Errors of {gauge}")
         if not borders:
             yield Text(f"{gauge} has no threshold, and so neither false alarms nor misses.")
             continue
         named = names([each.thresholds for each in scores.values()])
-        yield Heading(3, f"Errors of {gauge}")
+        own = ", ".join(f"cost {border:g}" for border in sorted(borders))
         stored = facts.get("thresholds") or {}
         yield Listing(
             [
-                f"Its threshold here: flags from cost {', '.join(f'{b:g}' for b in borders)} on.",
+                f"Its threshold here: flags from {own} on.",
                 *(_promise(name, stored.get(name)) for name in named),
             ]
         )
@@ -214,7 +132,7 @@ def _errors(
             ]
             for data, each in scores.items()
         ]
-        head = [f"{kind} at {at}" for at in ("its threshold", *named) for kind in kinds.values()]
+        head = [f"{kind} at {at}" for at in (own, *named) for kind in kinds.values()]
         yield Table(f"Errors of {gauge} at each threshold", ["data set", *head], rows)
 
 
@@ -278,7 +196,7 @@ def _provenance(results: Mapping[str, Any], measurements: Sequence[Measurement])
             [[each["data"], each["sha256"] or "not known"] for each in results["bag_of_words"]],
         )
     draws = sorted({(each.draws, each.seed) for each in measurements})
-    stated = ", ".join(f"{number} draws with seed {seed}" for number, seed in draws)
+    stated = ", ".join(f"{count} draws with seed {seed}" for count, seed in draws)
     yield Text(
         "Intervals are 95 % percentile intervals of a bootstrap that draws whole prompts, since "
         f"answers to one prompt are not independent: {stated}. Those of means over data sets "
@@ -294,14 +212,10 @@ def _n(measurement: Measurement) -> int:
     return measurement.contents.n
 
 
-def _figure(values: Mapping[str, Any] | None) -> Figure | None:
-    return None if values is None else Figure(**values)
-
-
 def _plain(value: Any) -> str:
-    return "not stated" if value is None else str(value).replace("_", " ")
+    return "not stated" if value is None else str(value)
 
 
-def _listed(names: Mapping[str, object]) -> str:
-    *rest, last = names
+def _listed(gauges: Mapping[str, object]) -> str:
+    *rest, last = gauges
     return f"{', '.join(rest)} and {last}" if rest else last

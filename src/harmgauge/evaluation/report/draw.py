@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from ..curves import Curves
 from ..evaluate import Measurement
 from ..measure import Figure
+from ..text import LABELS
 from . import pictures
 from .blocks import Picture, number
 from .headline import Headline
@@ -14,62 +15,58 @@ from .headline import Headline
 
 def summary_pictures(rows: Sequence[Headline]) -> list[Picture]:
     """AUROC and ranking accuracy of all data sets at a glance."""
-    found = []
-    for name, label, paired in (
-        ("auroc", "AUROC", False),
-        ("ranking", "ranking accuracy", True),
-    ):
-        of = [each for each in rows if (each.kind == "pair" if paired else each.label == "AUROC")]
-        if not of:
-            continue
-        gauges = {gauge: [each.gauges[gauge] for each in of] for gauge in of[0].gauges}
-        svg = pictures.dots(
-            [each.data for each in of],
-            gauges,
-            f"{label}; dotted: chance",
-            f"{label} of each data set",
-            floors=[each.floor[1] if each.floor else None for each in of],
-            chance=0.5,
+    auroc = [each for each in rows if each.label == LABELS["auroc"]]
+    ranking = [each for each in rows if each.kind == "pair"]
+    return [
+        _summary(of, label, name)
+        for of, label, name in (
+            (auroc, "AUROC", "summary-auroc"),
+            (ranking, "Ranking accuracy", "summary-ranking"),
         )
-        caption = f"{label} with 95 % intervals, and the best floor of each set."
-        found.append(Picture(f"summary-{name}", svg, f"{caption} {_said(of)}", caption))
-    return found
+        if of
+    ]
+
+
+def _summary(rows: Sequence[Headline], label: str, name: str) -> Picture:
+    svg = pictures.dots(
+        [each.data for each in rows],
+        {gauge: [each.gauges[gauge] for each in rows] for gauge in rows[0].gauges},
+        f"{label}; dotted: chance",
+        f"{label} of each data set",
+        floors=[each.floor[1] if each.floor else None for each in rows],
+        chance=0.5,
+    )
+    caption = f"{label} with 95 % intervals, and the best floor of each set."
+    return Picture(name, svg, f"{caption} {' '.join(map(_said, rows))}", caption)
 
 
 def curve_pictures(measurement: Measurement, prefix: str) -> list[Picture]:
     """ROC, precision-recall, reliability, and the costs of safe and unsafe."""
-    data, n = measurement.contents.data, measurement.contents.n
     curves = {name: each.curves for name, each in measurement.gauges.items() if each.curves}
     found = []
-    if not measurement.contents.one_class:
-        share = measurement.contents.unsafe / n
-        for kind, title, svg in (
-            (
-                "auroc",
-                "ROC",
-                pictures.roc(_labelled(measurement, curves, "auroc"), f"ROC, n = {n}"),
-            ),
-            (
-                "auprc",
-                "Precision and recall",
-                pictures.precision_recall(
-                    _labelled(measurement, curves, "auprc"), share, f"Precision-recall, n = {n}"
-                ),
-            ),
-        ):
-            area = _values(measurement, curves, kind)
-            caption = f"{title} of {data}, over all thresholds."
-            found.append(
-                Picture(f"{prefix}-{_FILES[kind]}", svg, f"{caption} Area: {area}.", caption)
-            )
+    if curves and not measurement.contents.one_class:
+        found += [_roc(measurement, curves, prefix), _precision(measurement, curves, prefix)]
     if stated := {name: each for name, each in curves.items() if each.bin_n}:
         found.append(_reliability(measurement, stated, prefix))
-    for number_, (name, each) in enumerate(curves.items(), 1):
-        found.append(_costs(measurement, name, each, f"{prefix}-costs-{number_}"))
+    for at, (gauge, each) in enumerate(curves.items(), 1):
+        found.append(_costs(measurement, gauge, each, f"{prefix}-costs-{at}"))
     return found
 
 
-_FILES = {"auroc": "roc", "auprc": "precision-recall"}
+def _roc(measurement: Measurement, curves: Mapping[str, Curves], prefix: str) -> Picture:
+    areas = _areas(measurement, curves, "auroc")
+    svg = pictures.roc(areas, f"ROC, n = {measurement.contents.n}")
+    caption = f"ROC of {measurement.contents.data}, over all thresholds."
+    return Picture(f"{prefix}-roc", svg, f"{caption} {'; '.join(areas)}.", caption)
+
+
+def _precision(measurement: Measurement, curves: Mapping[str, Curves], prefix: str) -> Picture:
+    contents = measurement.contents
+    areas = _areas(measurement, curves, "auprc")
+    share = contents.unsafe / contents.n
+    svg = pictures.precision_recall(areas, share, f"Precision and recall, n = {contents.n}")
+    caption = f"Precision and recall of {contents.data}, over all thresholds."
+    return Picture(f"{prefix}-precision-recall", svg, f"{caption} {'; '.join(areas)}.", caption)
 
 
 def slice_picture(
@@ -95,7 +92,10 @@ def slice_picture(
 def _reliability(measurement: Measurement, curves: Mapping[str, Curves], prefix: str) -> Picture:
     bins = sorted({count for each in curves.values() for count in each.bin_n})
     held = f"{bins[0]}" if len(bins) == 1 else f"{bins[0]} to {bins[-1]}"
-    gaps = _values(measurement, curves, "calibration_error")
+    gaps = ", ".join(
+        f"{name} {number(measurement.gauges[name].figures['calibration_error'].value)}"
+        for name in curves
+    )
     caption = (
         f"Reliability on {measurement.contents.data}: each point holds {held} texts of like "
         "probability; on the diagonal the stated probability is right, below it too high."
@@ -127,26 +127,18 @@ def _costs(measurement: Measurement, gauge: str, curves: Curves, name: str) -> P
     return Picture(name, pictures.costs(curves, threshold, f"Costs by {gauge}"), alt, caption)
 
 
-def _labelled(
+def _areas(
     measurement: Measurement, curves: Mapping[str, Curves], figure: str
 ) -> dict[str, Curves]:
-    """Curves by name and area, as a legend shows them."""
-    areas = {name: measurement.gauges[name].figures[figure].value for name in curves}
-    return {f"{name}, area {number(areas[name])}": each for name, each in curves.items()}
+    """Curves by name and area below them, as a legend shows them."""
+    return {
+        f"{name}, area {number(measurement.gauges[name].figures[figure].value)}": each
+        for name, each in curves.items()
+    }
 
 
-def _values(measurement: Measurement, names: Mapping[str, object], figure: str) -> str:
-    return ", ".join(
-        f"{name} {number(measurement.gauges[name].figures[figure].value)}" for name in names
-    )
-
-
-def _said(rows: Sequence[Headline]) -> str:
-    return " ".join(
-        f"{each.data}: "
-        + ", ".join(
-            f"{name} {number(figure.value)}" for name, figure in each.gauges.items() if figure
-        )
-        + (f"; {each.floor[0]} {number(each.floor[1])}." if each.floor else ".")
-        for each in rows
-    )
+def _said(row: Headline) -> str:
+    """A row of the summary in words."""
+    values = [f"{name} {number(each.value)}" for name, each in row.gauges.items() if each]
+    floor = [f"best floor {number(row.floor[1])}"] if row.floor else []
+    return f"{row.data}: {', '.join([*values, *floor])}."

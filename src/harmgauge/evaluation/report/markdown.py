@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from ..measure import Figure
 from .blocks import (
     Block,
     Cell,
@@ -19,6 +20,7 @@ from .blocks import (
     Warn,
     interval,
     number,
+    plain,
 )
 
 
@@ -55,16 +57,20 @@ def _blocks(blocks: Sequence[Block], folder: str) -> Iterator[str]:
 def _table(table: Table) -> str:
     lines = [
         [_escape(cell) for cell in table.head],
-        ["---", *("--:" for _ in table.head[1:])],
+        ["---" if isinstance(cell, str) else "--:" for cell in _first(table)],
         *([_cell(cell) for cell in row] for row in table.rows),
     ]
     rows = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"*{_escape(table.caption)}*\n\n{rows}"
 
 
+def _first(table: Table) -> Sequence[Cell]:
+    return table.rows[0] if table.rows else table.head
+
+
 def _cell(cell: Cell) -> str:
-    if cell is None or isinstance(cell, str | int):
-        return "" if cell is None else _escape(str(cell))
+    if not isinstance(cell, Figure):
+        return _escape(plain(cell))
     return f"{number(cell.value)} {_escape(interval(cell))}".strip()
 
 

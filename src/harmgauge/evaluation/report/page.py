@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
+from ..measure import Figure
 from .blocks import (
     Block,
     Cell,
@@ -20,6 +21,7 @@ from .blocks import (
     Warn,
     interval,
     number,
+    plain,
     slug,
 )
 from .folder import MARK
@@ -75,9 +77,7 @@ def _blocks(blocks: Sequence[Block]) -> Iterator[str]:
             case Pictures(pictures):
                 yield '<div class="pictures">'
                 for each in pictures:
-                    svg = inline(each.svg).replace(
-                        "<svg", f'<svg role="img" aria-label="{escape(each.alt)}"', 1
-                    )
+                    svg = inline(each.svg, each.name, each.alt)
                     yield f"<figure>{svg}<figcaption>{escape(each.caption)}</figcaption></figure>"
                 yield "</div>"
             case Folded(title, folded):
@@ -87,7 +87,8 @@ def _blocks(blocks: Sequence[Block]) -> Iterator[str]:
 
 
 def _table(table: Table) -> str:
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in table.head)
+    cells = zip(table.head, table.rows[0], strict=True) if table.rows else ()
+    head = "".join(f'<th scope="col"{_kind(below)}>{escape(cell)}</th>' for cell, below in cells)
     rows = "\n".join(
         f'<tr><th scope="row">{_cell(row[0])}</th>{"".join(map(_data, row[1:]))}</tr>'
         for row in table.rows
@@ -102,13 +103,17 @@ def _table(table: Table) -> str:
 
 
 def _data(cell: Cell) -> str:
-    kind = ' class="text"' if isinstance(cell, str) else ""
-    return f"<td{kind}>{_cell(cell)}</td>"
+    return f"<td{_kind(cell)}>{_cell(cell)}</td>"
+
+
+def _kind(cell: Cell) -> str:
+    """Text to the left, numbers to the right."""
+    return ' class="text"' if isinstance(cell, str) else ""
 
 
 def _cell(cell: Cell) -> str:
-    if cell is None or isinstance(cell, str | int):
-        return "" if cell is None else escape(str(cell))
+    if not isinstance(cell, Figure):
+        return escape(plain(cell)).replace("/", "/<wbr>")
     drawn = interval(cell)
     reason = f" <small>{escape(cell.reason)}</small>" if cell.value is None and cell.reason else ""
     return number(cell.value) + (f" <small>{drawn}</small>" if drawn else reason)

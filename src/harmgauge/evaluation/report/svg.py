@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import re
+from html import escape
 
 from .pictures import INK
 
 _PAPER = '<rect width="100%" height="100%" fill="#ffffff"/>'
 
 
-def inline(svg: str) -> str:
-    """An `<svg>` to lie in a page: coloured like its text, without ids that nothing refers to."""
-    body = svg[svg.index("<svg") :]
-    body = re.sub(r"\s*<metadata>.*?</metadata>|\s*<style[^>]*>.*?</style>", "", body, flags=re.S)
-    body = (
-        re.sub(r'\s(?:xmlns(?::\w+)?|version|width|height)="[^"]*"', "", body[: body.index(">")])
-        + (body[body.index(">") :])
-    )
+def inline(svg: str, name: str, alt: str) -> str:
+    """An `<svg>` for a page: inked like its text; what it refers to within is called NAME-ID."""
+    box = re.search(r'viewBox="[^"]*"', svg)
+    body = svg[svg.index(">", svg.index("<svg")) + 1 :]
+    body = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>", "", body, flags=re.DOTALL)
     body = body.replace("xlink:href", "href").replace(INK, "currentColor")
-    used = set(re.findall(r"#([\w.-]+)", body))
-    body = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", body)
-    return re.sub(r">\s+<", "><", body)
+    used = set(re.findall(r'(?:url\(|href=")#([\w.-]+)', body))
+    body = re.sub(
+        r' id="([^"]*)"',
+        lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "",
+        body,
+    )
+    body = re.sub(r'(url\(|href=")#', rf"\1#{name}-", body)
+    body = re.sub(r">\s+<", "><", body)
+    return f'<svg role="img" aria-label="{escape(alt)}" {box[0] if box else ""}>{body}'
 
 
 def standalone(svg: str) -> str:

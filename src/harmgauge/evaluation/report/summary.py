@@ -1,0 +1,100 @@
+"""What a report says first: warnings, means over data sets, one figure a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ..data_set import KINDS
+from ..evaluate import Measurement
+from ..measure import Figure
+from ..text import KIND_LABELS, UPSIDE_DOWN
+from .blocks import Block, Cell, Heading, Pictures, Table, Text, Warn, number
+from .draw import summary_pictures
+from .headline import Headline, headlines
+
+_KINDS = {
+    "prompt": "Prompts: is asking or saying this harmful?",
+    "response": "Responses: is this answer harmful?",
+    "exchange": "Exchanges: is the answer harmful, in the light of its prompt?",
+    "pair": "Pairs: which of two answers is the safer?",
+}
+
+
+def summary(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> Iterator[Block]:
+    """The summary of a run, see `evaluation.results.to_json`."""
+    gauges = list(results["gauges"])
+    yield Heading(2, "Summary")
+    yield from _warnings(results, measurements)
+    averages: dict[str, dict[str, dict[str, Any]]] = results["averages"]
+    known = [kind for kind in KIND_LABELS if any(kind in each for each in averages.values())]
+    if known:
+        figures = {kind: [_figure(averages[name].get(kind)) for name in gauges] for kind in known}
+        rows: list[list[Cell]] = [
+            [KIND_LABELS[kind], max(each.n for each in of if each), *of]
+            for kind, of in figures.items()
+        ]
+        yield Table(
+            "Plain means over data sets; sets of one class have no AUROC and are not in them",
+            ["", "sets", *gauges],
+            rows,
+        )
+    each = [headline for measurement in measurements for headline in headlines(measurement)]
+    if pictures := summary_pictures(each):
+        yield Pictures(pictures)
+    for kind in KINDS:
+        if of_kind := [headline for headline in each if headline.kind == kind]:
+            yield Heading(3, _KINDS[kind])
+            yield _headline_table(of_kind, gauges)
+    if any(measurement.contents.one_class for measurement in measurements):
+        yield Text(
+            "A set of one class has no AUROC. It is won by flagging nothing, or everything, so "
+            "its figure counts only together with those of sets that hold both classes."
+        )
+
+
+def _warnings(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> Iterator[Block]:
+    for name in results["gauges"]:
+        against = [each.contents.data for each in measurements if each.gauges[name].upside_down]
+        if against:
+            yield Warn(f"{name} runs against the labels of {', '.join(against)}: {UPSIDE_DOWN}")
+        failed = {each.contents.data: each.gauges[name].failed for each in measurements}
+        if lost := {data: n for data, n in failed.items() if n}:
+            counts = ", ".join(f"{n} of {data}" for data, n in lost.items())
+            yield Warn(
+                f"{name} could not judge all texts; these are in none of its figures: {counts}."
+            )
+    if bad := {
+        each.contents.data: each.contents.bad_rows
+        for each in measurements
+        if each.contents.bad_rows
+    }:
+        counts = ", ".join(f"{n} of {data}" for data, n in bad.items())
+        yield Warn(f"Rows that could not be read and are in no figure: {counts}.")
+    if results["missing"]:
+        yield Warn(
+            "Data sets of the suite that were not there, and so were not measured: "
+            f"{', '.join(results['missing'])}."
+        )
+
+
+def _headline_table(rows: Sequence[Headline], gauges: Sequence[str]) -> Table:
+    return Table(
+        "A figure for each data set, beside the best of the floors; n texts or pairs",
+        ["data set", *gauges, "best floor", "figure", "n", "unsafe"],
+        [
+            [
+                each.data,
+                *(each.gauges[gauge] for gauge in gauges),
+                f"{number(each.floor[1])} {each.floor[0]}" if each.floor else "",
+                each.label,
+                each.n,
+                each.unsafe,
+            ]
+            for each in rows
+        ],
+    )
+
+
+def _figure(values: Mapping[str, Any] | None) -> Figure | None:
+    return None if values is None else Figure(**values)

@@ -1,0 +1,316 @@
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("yaml")
+
+from harmgauge import Exchange
+from harmgauge.data.read import Table
+from harmgauge.data.row import BadRow, Item, Row
+from harmgauge.errors import HarmgaugeError
+from harmgauge.evaluation.bootstrap import Bootstrap
+from harmgauge.evaluation.data_set import DataSet
+from harmgauge.evaluation.evaluate import Evaluation
+from harmgauge.evaluation.identity import Identity
+from harmgauge.evaluation.measure import Figure
+from harmgauge.evaluation.report import blocks, check_folder, write_report
+from harmgauge.evaluation.report.folder import replace_folder
+from harmgauge.evaluation.report.markdown import markdown
+from harmgauge.evaluation.report.page import page
+from harmgauge.evaluation.results import to_json
+from stub_scorer import Stub, single
+
+SECRET = "marmalade"
+"""stands in every text, and so must be nowhere in a report"""
+
+
+def data_set(name, rows, bad=(), **options):
+    data = DataSet(path="", name=name, **options)
+    data.__dict__.update(
+        table=Table(list(rows), list(bad), "prompt_response", name), sha256="ab" * 32
+    )
+    return data
+
+
+def pair(number, labels, safer):
+    items = [
+        Item(Exchange(f"{SECRET} {number}", f"{SECRET}{'!' * (1 + loud)}"), unsafe)
+        for loud, unsafe in zip((0, 2), labels, strict=True)
+    ]
+    return Row("f:1", "toy", tuple(items), safer)
+
+
+def answer(number, unsafe, *, category="noise", **meta):
+    opening = "" if unsafe else "Sorry, I cannot do that. "
+    text = f"{opening}{SECRET}{'!!' if unsafe and number % 3 else ''}"
+    flags = {category: bool(unsafe)}
+    item = Item(Exchange(f"{SECRET} {number}", text), unsafe, None, flags)
+    return Row("f:1", "toy", (item,), None, meta)
+
+
+def group(number, word, unsafe):
+    text = f"{SECRET} {number} {word}{'!!' if unsafe else ''}"
+    return single(text, unsafe, target=word)
+
+
+SETS = [
+    data_set(
+        "beavertails/test.jsonl",
+        [
+            answer(n, float(n % 2), category=("noise", "mess")[n % 4 // 2], source="ab"[n % 3 // 2])
+            for n in range(12)
+        ],
+        [BadRow("f:13", "no text")],
+        note="loud answers",
+    ),
+    data_set("alarms/test.jsonl", [single(f"{SECRET} {n}!!", 0.0) for n in range(4)]),
+    data_set("misses/test.jsonl", [single(f"{SECRET} {n}!", 1.0) for n in range(4)]),
+    data_set("pairs/test.jsonl", [pair(n, (0.0, 1.0), 0) for n in range(6)]),
+    data_set(
+        "groups/test.jsonl",
+        [group(n, word, float(n % 2)) for n in range(6) for word in ("cats", "dogs")],
+        identity=Identity("target", {"cats": ["cats"], "dogs": ["dogs"]}),
+    ),
+    data_set("nothing/test.jsonl", [single(SECRET, None)]),
+]
+
+
+def run(scorers, sets=SETS, draws=20):
+    named = {name: {"fpr1": 2.0} for name in scorers}
+    evaluation = Evaluation(scorers, named, bootstrap=Bootstrap(draws))
+    facts = {
+        name: {
+            **scorer.facts,
+            "licence": "MIT",
+            "direction": "positive_is_unsafe",
+            "thresholds": {"fpr1": {"cost": 2.0, "promise": "at most 1 % of safe texts"}},
+        }
+        for name, scorer in scorers.items()
+    }
+    measurements = [evaluation.measure(data) for data in sets]
+    floor = [{"data": "train.jsonl", "sha256": "cd" * 32}]
+    results = to_json(measurements, facts, "harmgauge evaluate --suite toy", floor, ["gone.jsonl"])
+    return json.loads(json.dumps(results, allow_nan=False))
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("out") / "report"
+    loud, wrong = Stub("loud"), Stub("wrong", sign=-1.0)
+    write_report(run({"loud": loud, "wrong <b>|": wrong}), folder)
+    return folder
+
+
+class Outline(HTMLParser):
+    """What a reader of the page's structure meets."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in ("meta", "br", "wbr"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def all(self, *names):
+        return [attributes for tag, attributes in self.tags if tag in names]
+
+
+def test_page_is_whole_and_asks_no_host(written):
+    text = (written / "report.html").read_text()
+    outline = Outline(text)
+    assert outline.open == []
+    assert not outline.all("script", "link", "img", "iframe", "object")
+    for attributes in outline.all(*{tag for tag, _ in outline.tags}):
+        for name in ("href", "src", "xlink:href"):
+            assert attributes.get(name, "#").startswith("#")
+    assert "http" not in text
+    assert "@import" not in text
+    assert re.findall(r"url\((?!#)", text) == []
+
+
+def test_page_can_be_read_by_all(written):
+    outline = Outline((written / "report.html").read_text())
+    levels = [int(tag[1]) for tag, _ in outline.tags if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert all(svg["role"] == "img" and len(svg["aria-label"]) > 20 for svg in outline.all("svg"))
+    assert {each["scope"] for each in outline.all("th")} == {"col", "row"}
+    names = [each["id"] for _, each in outline.tags if "id" in each]
+    assert len(set(names)) == len(names)
+    links = {each["href"] for each in outline.all("a")}
+    assert links
+    assert links <= {f"#{name}" for name in names}
+
+
+def test_pictures_are_drawn_in_the_ink_of_the_page_and_dark_on_white_in_files(written):
+    text = (written / "report.html").read_text()
+    assert "currentColor" in text
+    assert "#010203" not in text
+    used = re.findall(r'(?:url\(|<use href=")#([\w.-]+)', text)
+    assert used
+    assert all(f'id="{name}"' in text for name in used)
+    pictures = list((written / "pictures").iterdir())
+    assert {each.suffix for each in pictures} == {".svg"}
+    for each in pictures:
+        svg = each.read_text()
+        assert 'fill="#ffffff"' in svg
+        assert "#010203" not in svg
+
+
+def test_markdown_links_every_picture(written):
+    text = (written / "report.md").read_text()
+    linked = re.findall(r"\]\(pictures/([^)]+)\)", text)
+    assert sorted(linked) == sorted(each.name for each in (written / "pictures").iterdir())
+    assert len(set(linked)) == len(linked)
+    for lines in re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE):
+        rows = lines.splitlines()
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+
+
+@pytest.mark.parametrize("file", ["report.html", "report.md"])
+def test_both_say_the_same(written, file):
+    text = re.sub(r"<[^>]+>|\\|\*", " ", (written / file).read_text())
+    text = " ".join(text.split())
+    for said in (
+        "harmgauge evaluate --suite toy",
+        "How to read it",
+        "gone.jsonl",
+        "runs against the labels of",
+        "Rows that could not be read",
+        "fpr1: flags from cost 2.000 on; promise: at most 1 % of safe texts",
+        "ab" * 32,
+        "Nothing to measure",
+        "ranking accuracy, mixed",
+        "both unsafe",
+        "recall behind a refusal",
+        "Identity gaps",
+        "By source",
+        "Categories of harm",
+        "20 draws with seed 0",
+        "What the floor bag of words learnt from",
+        "Loud answers.",
+    ):
+        assert said in text, said
+
+
+@pytest.mark.parametrize("file", ["report.html", "report.md"])
+def test_no_text_of_the_data_is_told(written, file):
+    assert SECRET not in (written / file).read_text()
+
+
+def test_slices_whose_names_may_be_texts_are_not_shown(tmp_path):
+    rows = [answer(n, float(n % 2), remark=f"{SECRET} " * (8 + n % 2)) for n in range(6)]
+    write_report(run({"loud": Stub()}, [data_set("d/test.jsonl", rows)]), tmp_path / "report")
+    text = (tmp_path / "report/report.html").read_text()
+    assert SECRET not in text
+    assert "remark" not in text
+
+
+def test_summary_names_the_figure_and_its_best_floor(written):
+    text = (written / "report.md").read_text()
+    row = next(line for line in text.splitlines() if line.startswith("| alarms/test.jsonl | 1.000"))
+    assert "| 0.000 majority | false positives | 4 | 0.0% |" in row
+    row = next(line for line in text.splitlines() if line.startswith("| misses/test.jsonl"))
+    assert "| 1.000 all unsafe | recall | 4 | 100.0% |" in row
+    assert re.search(r"\| pairs/test\.jsonl \| 1\.000 .* \| ranking accuracy, mixed \| 6 \|", text)
+    assert re.search(r"\| both safe \| 0 \|( +\|)+$", text, re.MULTILINE)
+
+
+def test_published_figures_say_on_what(written):
+    text = (written / "report.md").read_text()
+    assert "this run: the visible part of it (n = 12)" in text
+    assert re.search(r"\| BeaverDam 7B \| 0\.899 \| whole set, n = 3021, in-distribution \|", text)
+    assert "not as a ranking" in text
+
+
+def test_one_gauge_without_threshold_and_draws(tmp_path):
+    scorer = Stub("one", threshold=None, probabilistic=False)
+    write_report(run({"one": scorer}, SETS[:2], draws=0), tmp_path / "report")
+    text = (tmp_path / "report/report.md").read_text()
+    assert "How well one tells safe from unsafe" in text
+    assert "one has no threshold" in text
+    assert "reliability" not in " ".join(each.name for each in tmp_path.rglob("*.svg"))
+
+
+def test_a_gauge_that_judges_nothing_is_told(tmp_path):
+    rows = [single(f"{SECRET} {n}?", float(n % 2)) for n in range(4)]
+    write_report(run({"one": Stub()}, [data_set("d/test.jsonl", rows)]), tmp_path / "report")
+    text = (tmp_path / "report/report.md").read_text()
+    assert "could not judge" in text
+    assert "4 of d/test.jsonl" in text
+
+
+def test_the_same_figures_give_the_same_files(written, tmp_path):
+    results = run({"loud": Stub("loud"), "wrong <b>|": Stub("wrong", sign=-1.0)})
+    write_report(results, tmp_path / "again")
+    for file in written.rglob("*.*"):
+        if file.is_file():
+            assert (
+                file.read_bytes() == (tmp_path / "again" / file.relative_to(written)).read_bytes()
+            )
+
+
+def test_an_older_report_is_replaced_and_nothing_else(written, tmp_path):
+    folder = tmp_path / "report"
+    files = {name: (written / name).read_text() for name in ("report.html", "report.md")}
+    replace_folder(folder, {**files, "pictures/old.svg": "old"})
+    check_folder(folder)
+    replace_folder(folder, files)
+    assert sorted(each.name for each in tmp_path.rglob("*")) == [
+        "report",
+        "report.html",
+        "report.md",
+    ]
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(HarmgaugeError, match=r"holds notes\.txt, which is no part of a report"):
+        check_folder(folder)
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    check_folder(tmp_path)
+    check_folder(tmp_path / "new" / "deep")
+    (tmp_path / "report.html").write_text("<p>of another hand</p>")
+    with pytest.raises(HarmgaugeError, match="no part of a report"):
+        check_folder(tmp_path)
+    with pytest.raises(HarmgaugeError, match="is a file; give --report a folder"):
+        check_folder(tmp_path / "report.html")
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HarmgaugeError, match="cannot write"):
+        replace_folder(tmp_path / "file" / "report", {"report.html": "x"})
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def test_cells_and_names_are_escaped():
+    figure = Figure(-0.25, 3, -0.5, 0.5)
+    table = blocks.Table(
+        "a <b>", ["", "x|y"], [["a_b|c", figure], ["share", 0.125], ["none", None]]
+    )
+    document = blocks.Document("T", [table, blocks.Warn("<i>"), blocks.Code("a < b")])
+    text = markdown(document, "pictures")
+    assert r"| a\_b\|c | −0.250 \[−0.500, 0.500\] |" in text
+    assert "| share | 12.5% |" in text
+    html = page(document)
+    assert "<i>" not in html
+    assert "a &lt; b" in html
+    assert "−0.250 <small>[−0.500, 0.500]</small>" in html
+    missing = replace(figure, value=None, reason="all safe")
+    html = page(blocks.Document("T", [blocks.Table("t", ["", "x"], [["row", missing]])]))
+    assert "– <small>all safe</small>" in html
