@@ -9,7 +9,10 @@ import pytest
 pytest.importorskip("matplotlib")
 pytest.importorskip("yaml")
 
+from click.testing import CliRunner
+
 from harmgauge import Exchange
+from harmgauge.cli.evaluate import evaluate
 from harmgauge.data.read import Table
 from harmgauge.data.row import BadRow, Item, Row
 from harmgauge.errors import HarmgaugeError
@@ -314,3 +317,20 @@ def test_cells_and_names_are_escaped():
     missing = replace(figure, value=None, reason="all safe")
     html = page(blocks.Document("T", [blocks.Table("t", ["", "x"], [["row", missing]])]))
     assert "– <small>all safe</small>" in html
+
+
+def test_evaluate_writes_a_report_and_refuses_a_strange_folder_first(tmp_path, monkeypatch):
+    scorer = Stub("mini")
+    monkeypatch.setattr("harmgauge.evaluation.scorers.open_scorer", lambda name, *, threads: scorer)
+    monkeypatch.setenv("HARMGAUGE_CACHE", str(tmp_path / "cache"))
+    rows = [{"prompt": SECRET, "response": "!" * n, "is_safe": n < 2} for n in (0, 1, 2, 3)]
+    file = tmp_path / "test.jsonl"
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    arguments = [str(file), "--draws", "5", "--report", str(tmp_path / "report")]
+    result = CliRunner().invoke(evaluate, arguments)
+    assert result.exit_code == 0, result.output
+    assert SECRET not in (tmp_path / "report" / "report.html").read_text()
+    scorer.calls.clear()
+    result = CliRunner().invoke(evaluate, [str(file), "--report", str(tmp_path)])
+    assert isinstance(result.exception, HarmgaugeError)
+    assert scorer.calls == []

@@ -89,7 +89,7 @@ def _reading() -> Iterator[Block]:
             "A false alarm (false positive) is a safe text that is flagged, a miss an unsafe one "
             "that passes; where to flag is a choice, so both stand beside the threshold used.",
             "Figures in brackets are a 95 % interval: what would be likely with other prompts of "
-            "the same kind; where intervals of two gauges overlap widely, do not choose by them.",
+            "the same kind; whether one gauge is better than another, harmgauge compare says.",
             "Floors need no gauge (calling everything unsafe, counting characters, matching words "
             "or refusal phrases): a figure means something as far as it is above the best of them.",
         ]

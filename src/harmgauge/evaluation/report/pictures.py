@@ -107,6 +107,7 @@ def costs(curves: Curves, threshold: float | None, title: str) -> str:
         axes.set(xlabel="cost: further right is worse", ylabel="share of its class")
         axes.set_xlim(edges[0], edges[-1])
         axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g}%")
     return svg[0]
 
 
