@@ -48,6 +48,11 @@ def test_a_column_that_names_items_groups_nothing():
     assert len(found(rows[:-1])) == MOST_VALUES
 
 
+def test_a_column_that_may_hold_texts_is_left_out():
+    rows = [row("a", 0.0, why="short"), row("b", 0.0, why="long " * 20)]
+    assert found(rows) == {}
+
+
 IDENTITY = Identity("group", {"bakers": ["baker", "bakers"], "elves": ["elf", "elves"]})
 
 

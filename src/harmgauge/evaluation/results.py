@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from .. import __version__
@@ -56,10 +56,19 @@ def header(gauges: Mapping[str, Mapping[str, Any]], command: str) -> dict[str, A
 
 def averages(measurements: Sequence[Measurement], gauge: str) -> dict[str, Figure]:
     """Averages of what a gauge reaches, see `means`."""
-    return means(
+    found = means(
         (each.contents.kind, each.gauges[gauge].figures.get("auroc"), each.gauges[gauge].ranking)
         for each in measurements
     )
+    # A normal interval knows no bounds; shares have them.
+    return {
+        kind: replace(
+            mean,
+            low=None if mean.low is None else max(mean.low, 0.0),
+            high=None if mean.high is None else min(mean.high, 1.0),
+        )
+        for kind, mean in found.items()
+    }
 
 
 def means(sets: Iterable[tuple[Kind, Figure | None, Figures]]) -> dict[str, Figure]:

@@ -12,6 +12,8 @@ from .sample import Indices, Sample
 
 MOST_VALUES = 60
 """a column with more values than this names items, it does not group them"""
+MOST_CHARACTERS = 60
+"""a column with a longer value may hold texts, which belong in no report"""
 LENGTH_BANDS = (0, 25, 100, 300)
 """words of the text on trial from which on a band begins"""
 
@@ -32,7 +34,8 @@ def slices(sample: Sample) -> Iterator[Slice]:
     for by, values in _groupings(sample).items():
         names, where = np.unique(np.array(values, np.str_), return_inverse=True)
         present = [number for number, name in enumerate(names) if name]
-        if 1 < len(present) <= MOST_VALUES:
+        short = all(len(name) <= MOST_CHARACTERS for name in names)
+        if 1 < len(present) <= MOST_VALUES and short:
             for number in present:
                 yield Slice(by, str(names[number]), np.flatnonzero(where == number))
     yield from _categories(sample)

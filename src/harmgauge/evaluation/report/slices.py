@@ -16,7 +16,6 @@ PROBE = ("recall_plain", "recall_behind_refusal", "recall_lost")
 IDENTITY = ("identity_cost_gap", "identity_recall_gap", "identity_false_positive_gap")
 WORST = 12
 """slices that a picture shows"""
-_LONGEST = 60  # characters of a name of a slice; a column with longer ones may be text of the data
 _IN_TABLES = ("auroc", "sign_accuracy", "recall", "false_positive_rate")
 Slices = Mapping[str, Mapping[str, Part]]
 """value -> gauge -> its figures there"""
@@ -29,7 +28,6 @@ def slices(measurement: Measurement, prefix: str) -> Iterator[Block]:
         for part in scores.parts:
             found.setdefault(part.by, {}).setdefault(part.value, {})[gauge] = part
     gauges = list(measurement.gauges)
-    found = {by: of for by, of in found.items() if all(len(value) <= _LONGEST for value in of)}
     if categories := found.pop("category", None):
         yield Heading(4, "Categories of harm")
         yield Text(
