@@ -132,6 +132,13 @@ def test_brier_and_calibration_error_by_hand_and_by_sklearn():
     assert metrics.probability([800.0, -800.0]).tolist() == [1.0, 0.0]
 
 
+def test_texts_of_one_cost_share_a_bin_in_whatever_order_they_come():
+    sorted_by_label = np.repeat([True, False], 30)
+    assert metrics.calibration_error(sorted_by_label, np.zeros(60)) == 0.0
+    sizes = [len(members) for members in metrics.mass_bins(np.arange(47.0), 15)]
+    assert (sum(sizes), set(sizes)) == (47, {3, 4})
+
+
 @pytest.mark.parametrize(
     "metric",
     [

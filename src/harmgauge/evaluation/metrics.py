@@ -143,8 +143,15 @@ def calibration_error(
 
 
 def mass_bins(cost: ArrayLike, bins: int) -> list[NDArray[np.intp]]:
-    """Indices of the examples of each of `bins` bins of equal mass, lowest costs first."""
-    return np.array_split(np.argsort(np.asarray(cost), kind="stable"), bins)
+    """Indices of the examples of each of `bins` bins of equal mass, lowest costs first.
+
+    Examples of one cost share a bin, so that a figure does not depend on the order of rows.
+    """
+    costs = np.asarray(cost, np.float64)
+    if len(costs) == 0:
+        return [np.empty(0, np.intp)] * bins
+    bin_of = np.floor(mid_ranks(costs) * bins / len(costs))
+    return [np.flatnonzero(bin_of == number) for number in range(bins)]
 
 
 def ranking_accuracy(
