@@ -428,3 +428,24 @@ def test_a_hub_id_is_only_read_when_asked_for_by_name(
     monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: [{"prompt": "P"}])
     table = read_rows("hub:owner/name:test")
     assert (table.rows[0].id, table.source) == ("owner/name:test:1", "name")
+
+
+def test_chats_that_share_a_system_turn_are_still_prompts_of_their_own(tmp_path):
+    path = tmp_path / "chats.jsonl"
+    path.write_text(
+        "".join(
+            json.dumps(
+                {
+                    "messages": [
+                        {"role": "system", "content": "Be brief."},
+                        {"role": "user", "content": ask},
+                        {"role": "assistant", "content": "Well."},
+                        {"role": "user", "content": "And then?"},
+                    ]
+                }
+            )
+            + "\n"
+            for ask in ("Bread?", "Tea?")
+        )
+    )
+    assert [row.group for row in read_rows(path).rows] == ["Bread?", "Tea?"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Literal
 
 from ..exchange import Exchange
@@ -46,9 +47,14 @@ class Row:
 
     @property
     def group(self) -> str:
-        """What splits and bootstraps keep together: the first human turn, else the text."""
-        exchange = self.items[0].exchange
-        return exchange.turns[0][1]
+        """What splits and bootstraps keep together: the first human turn, else the text.
+
+        Of several user turns at the start the last one counts: those before it are system turns,
+        which a whole file may share.
+        """
+        turns = self.items[0].exchange.turns
+        opening = [text for _, text in takewhile(lambda turn: turn[0] == "user", turns)]
+        return opening[-1] if opening else turns[0][1]
 
     @property
     def stratum(self) -> Stratum | None:
