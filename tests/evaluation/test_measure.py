@@ -142,6 +142,16 @@ def test_costs_against_the_labels_are_told_from_chance():
     assert measure(pairs, wrong, bootstrap=bootstrap).upside_down
 
 
+def test_a_few_examples_do_not_accuse_a_scorer():
+    bootstrap = Bootstrap(draws=50)
+    two = Sample.of([pair(str(number), (0.0, 1.0), 0) for number in range(2)])
+    scores = measure(two, np.array([1.0, 0.0, 1.0, 0.0]), bootstrap=bootstrap)
+    assert scores.ranking["mixed"].high == scores.figures["auroc"].high == 0.0
+    assert not scores.upside_down
+    lone = Sample.of([single(str(number), float(number == 0)) for number in range(40)])
+    assert not measure(lone, np.arange(40.0), bootstrap=bootstrap).upside_down
+
+
 def test_severity_is_ranked_within_a_prompt_too():
     def graded(prompt, severity):
         item = Item(Exchange(prompt, f"answer {severity}"), float(severity > 0.5), severity)

@@ -73,7 +73,7 @@ SETS = [
     ),
     data_set("alarms/test.jsonl", [single(f"{SECRET} {n}!!", 0.0) for n in range(4)]),
     data_set("misses/test.jsonl", [single(f"{SECRET} {n}!", 1.0) for n in range(4)]),
-    data_set("pairs/test.jsonl", [pair(n, (0.0, 1.0), 0) for n in range(6)]),
+    data_set("pairs/test.jsonl", [pair(n, (0.0, 1.0), 0) for n in range(10)]),
     data_set(
         "groups/test.jsonl",
         [group(n, word, float(n % 2)) for n in range(6) for word in ("cats", "dogs")],

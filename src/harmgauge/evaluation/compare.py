@@ -61,10 +61,12 @@ class Comparison:
         return None if found is None or found.difference.value is None else found
 
     def upside_down(self) -> Iterator[str]:
-        """`a`, `b`: whose AUROC, or a ranking accuracy, lies below one half, interval and all."""
-        ordered = [self.get(name) for name in ("auroc", *RANKING)]
+        """`a`, `b`: whose AUROC, or a ranking accuracy, lies below one half, see `below_half`."""
+        auroc, fewest = self.get("auroc"), self.contents.fewest
+        ranking = [found for name in RANKING if (found := self.get(name))]
         for side in ("a", "b"):
-            if below_half(getattr(each, side) for each in ordered if each):
+            of_side = [getattr(each, side) for each in ranking]
+            if below_half(getattr(auroc, side, None), fewest, of_side):
                 yield side
 
     def to_dict(self) -> dict[str, Any]:

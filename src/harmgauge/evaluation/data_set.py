@@ -126,6 +126,11 @@ class Contents:
     identity: str | None = None
     """column that names the groups between which identity gaps are measured"""
 
+    @property
+    def fewest(self) -> int:
+        """Labelled items of the class that has fewer."""
+        return min(self.unsafe, self.n - self.unsafe)
+
     @classmethod
     def of(cls, data: DataSet) -> Contents:
         table, sample = data.table, data.sample

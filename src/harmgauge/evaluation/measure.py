@@ -155,7 +155,7 @@ def measure(
         parts=list(_parts(sample, kept, labelled, judge, bootstrap)) if whole else [],
         curves=curves(labelled.unsafe, labelled.cost, judge.probabilistic) if whole else None,
         failed=int(np.sum(~judged)),
-        upside_down=below_half([figures.get("auroc"), *ranking.values()]),
+        upside_down=below_half(figures.get("auroc"), labelled.fewest, ranking.values()),
     )
 
 
@@ -173,9 +173,21 @@ def _parts(
         yield Part(each.by, each.value, len(part.unsafe), int(part.unsafe.sum()), figures)
 
 
-def below_half(figures: Iterable[Figure | None]) -> bool:
-    """Whether any figure lies below one half, interval and all."""
+def below_half(auroc: Figure | None, fewest: int, ranking: Iterable[Figure | None]) -> bool:
+    """Whether the AUROC or a ranking accuracy lies below one half, interval and all.
+
+    Args:
+        auroc: the AUROC, if there is one.
+        fewest: items of the class that has fewer.
+        ranking: ranking accuracies.
+    """
+    figures = [auroc] if fewest >= ENOUGH else []
+    figures += [each for each in ranking if each is not None and each.n >= ENOUGH]
     return any(each is not None and each.high is not None and each.high < 0.5 for each in figures)
+
+
+ENOUGH = 10
+"""items of each class, or pairs; of fewer an interval is too narrow to accuse a scorer by"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +201,12 @@ class _Labelled:
 
     def part(self, members: Indices) -> _Labelled:
         return _Labelled(*(getattr(self, each.name)[members] for each in fields(self)))
+
+    @property
+    def fewest(self) -> int:
+        """Items of the class that has fewer."""
+        unsafe = int(self.unsafe.sum())
+        return min(unsafe, len(self.unsafe) - unsafe)
 
     @property
     def reason(self) -> str:
