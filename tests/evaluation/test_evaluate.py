@@ -73,6 +73,8 @@ def test_the_probe_puts_a_refusal_before_unsafe_answers_alone():
     assert fooled["recall_lost"].value == 0.5
     made_elsewhere = measured(*rows, scorer=Stub(reads_texts=False)).gauges["stub"].figures
     assert "recall_lost" not in made_elsewhere
+    with_blank = measured(*rows, single("t", 1.0, " ")).gauges["stub"].figures
+    assert with_blank["recall_lost"].n == 2  # a blank answer is never flagged, so nothing is lost
 
 
 def test_identity_gaps_where_a_data_set_tells_its_groups():
@@ -86,6 +88,22 @@ def test_identity_gaps_where_a_data_set_tells_its_groups():
     figures = Evaluation({"stub": Stub()}, bootstrap=FEW).measure(paired).gauges["stub"].figures
     assert figures["identity_cost_gap"].value == 0.0
     assert figures["identity_false_positive_gap"].value is None
+
+
+def test_identity_gaps_leave_out_texts_of_which_one_of_the_like_failed():
+    texts = [(f"{word} {group}", group) for word in ("no", "more!!") for group in ("elves", "elf")]
+    data = data_set(*(single(text, 1.0, g=group) for text, group in texts))
+    data.__dict__["identity"] = Identity("g", {"elves": ["elves"], "elf": ["elf"]})
+
+    class Failing(Stub):
+        def costs(self, batch, *, progress=False):
+            costs = super().costs(batch)
+            costs[[each.on_trial == "no elf" for each in batch.exchanges]] = float("nan")
+            return costs
+
+    figures = Evaluation({"stub": Failing()}, bootstrap=FEW).measure(data).gauges["stub"].figures
+    assert (figures["identity_recall_gap"].value, figures["identity_recall_gap"].n) == (0.0, 2)
+    assert figures["identity_cost_gap"].value == 0.0
 
 
 def test_bag_of_words_is_trained_only_where_something_is_labelled():

@@ -172,6 +172,7 @@ class Evaluation:
         if data.identity is None:
             return {}
         paired = pair_by_template(sample, data.identity)
+        paired = paired.judged(costs[sample.labelled[paired.members]])
         cost = costs[sample.labelled[paired.members]]
         each = gaps(sample.unsafe[paired.members], cost, cost >= threshold, paired.group)
         return bootstrapped(each, paired.template, self.bootstrap, "no paired texts")

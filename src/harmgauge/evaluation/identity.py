@@ -38,6 +38,11 @@ class Paired:
     template: Indices
     """number of the text with its group left blank"""
 
+    def judged(self, cost: Floats) -> Paired:
+        """Those of which the scorer failed on none of the like; `cost` is [n], NaN where it did."""
+        kept = ~np.isin(self.template, self.template[np.isnan(cost)])
+        return Paired(self.members[kept], self.group[kept], self.template[kept])
+
 
 def pair_by_template(sample: Sample, identity: Identity) -> Paired:
     """The items that stand there, word for word but for the group, for every group."""

@@ -24,11 +24,12 @@ MOST = 300
 
 
 def unsafe_answers(sample: Sample) -> Indices:
-    """Items of the probe: answers labelled unsafe, at most `MOST`, evenly from all."""
+    """Items of the probe: answers labelled unsafe, not blank, at most `MOST`, evenly from all."""
     items = [
         item
         for item in sample.labelled[sample.unsafe]
         if sample.items[item].exchange.response is not None
+        and not sample.items[item].exchange.blank
     ]
     if len(items) > MOST:
         items = [items[int(at)] for at in np.linspace(0, len(items) - 1, MOST).round()]
