@@ -230,7 +230,7 @@ def test_summary_names_the_figure_and_its_best_floor(written):
     assert "| 0.000 majority | false positives | 4 | 0.0% |" in row
     row = next(line for line in text.splitlines() if line.startswith("| misses/test.jsonl"))
     assert "| 1.000 all unsafe | recall | 4 | 100.0% |" in row
-    assert re.search(r"\| pairs/test\.jsonl \| 1\.000 .* \| ranking accuracy, mixed \| 6 \|", text)
+    assert re.search(r"\| pairs/test\.jsonl \| 1\.000 .* \| ranking accuracy, mixed \| 10 \|", text)
     assert re.search(r"\| both safe \| 0 \|( +\|)+$", text, re.MULTILINE)
 
 
