@@ -101,6 +101,25 @@ def test_a_gauge_that_is_below_ends_in_exit_1(toy):
     assert fails.exit_code == 1
     assert "mini has auroc 0.7500 on toy/test.jsonl, below 0.76" in fails.output
     assert "SET:FIGURE=VALUE" in str(run(toy, "--fail-under", "auroc").exception)
+    elsewhere = run(toy, "--fail-under", "test.jsonl:auroc=0.5")
+    assert "is not measured: toy/test.jsonl" in str(elsewhere.exception)
+    assert not elsewhere.output
+
+
+def test_two_files_of_one_name_are_told_apart(toy, tmp_path):
+    second = tmp_path / "other" / "toy" / "test.jsonl"
+    second.parent.mkdir(parents=True)
+    second.write_text('{"prompt": "one", "response": "calm", "is_safe": false}\n' * 2)
+    result = run(toy, second, "--draws", 0, "--fail-under", f"{second}:recall=0.5")
+    assert result.exit_code == 1
+    assert f"mini has recall 0.0000 on {second}" in result.output
+
+
+def test_a_cache_that_cannot_be_written_is_said_and_stops_nothing(toy, monkeypatch):
+    monkeypatch.setenv("HARMGAUGE_CACHE", str(toy))
+    result = run(toy, "--draws", 0)
+    assert result.exit_code == 0, result.output
+    assert "is not kept for a second run" in result.output
 
 
 def test_bad_label_maps_and_missing_files_are_explained(toy, tmp_path):

@@ -208,8 +208,24 @@ def test_checks_name_what_is_below():
     (line,) = parse_check("toy:mixed=0.8").failures([measurement])
     assert line == "stub has no mixed on toy, which must be 0.8"
     assert parse_check("a:b/c.jsonl:f1=1").data == "a:b/c.jsonl"
-    with pytest.raises(RecipeError, match="was not measured"):
-        list(parse_check("other:auroc=0.8").failures([measurement]))
+    with pytest.raises(RecipeError, match="is not measured"):
+        parse_check("other:auroc=0.8").check_set(["toy"])
+    with pytest.raises(RecipeError, match="less is better"):
+        parse_check("toy:false_positive_rate=0.05")
+    with pytest.raises(RecipeError, match="auc is none of the figures"):
+        parse_check("toy:auc=0.8")
     for text in ("auroc=1", "toy:auroc", "toy:auroc=high", "toy:auroc=nan", ":auroc=1"):
         with pytest.raises(RecipeError, match="SET:FIGURE=VALUE"):
             parse_check(text)
+
+
+def test_what_is_kept_but_broken_is_scored_anew_and_a_full_disk_stops_nothing(file, tmp_path):
+    stub, broken = Stub(), Cache(tmp_path / "cache")
+    for cache, calls in ((broken, 1), (broken, 2), (Cache(file), 3)):
+        evaluation = Evaluation({"stub": stub}, bootstrap=FEW, cache=cache)
+        assert evaluation.measure(DataSet(str(file))).gauges["stub"].figures["auroc"].value == 1.0
+        assert stub.calls.count(2) == calls
+        for kept in (tmp_path / "cache").rglob("*.*"):
+            kept.write_bytes(b"")
+    assert broken.failure is None
+    assert evaluation.cache.failure.strerror

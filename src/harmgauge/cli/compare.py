@@ -18,6 +18,7 @@ from .measuring import (
     open_scorers,
     run_options,
     set_options,
+    tell_unkept,
 )
 from .options import threshold_option
 from .output import write_json
@@ -124,6 +125,7 @@ def compare(
         click.echo()
     if text := compare_text.summary(comparisons, first, second, figure):
         click.echo(text)
+    tell_unkept(evaluation.cache)
     if missing:
         click.echo(f"not there, and so not compared: {', '.join(missing)}", err=True)
     if output:

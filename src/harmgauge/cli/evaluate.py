@@ -20,6 +20,7 @@ from .measuring import (
     open_scorers,
     run_options,
     set_options,
+    tell_unkept,
 )
 from .options import threshold_option
 from .output import write_json
@@ -105,6 +106,8 @@ def evaluate(
         check_folder(report)
     checks = [parse_check(text) for text in floors]
     sets, missing = data_sets(files, suite, data_root, layout, meaning)
+    for check in checks:
+        check.check_set([data.shown for data in sets])
     scorers = open_scorers(names or (DEFAULT,), threads)
     evaluation = Evaluation(
         scorers,
@@ -122,6 +125,7 @@ def evaluate(
         click.echo(f"{block(measurement, parts=parts)}\n")
     if text := summary(measurements):
         click.echo(text)
+    tell_unkept(evaluation.cache)
     if missing:
         click.echo(f"not there, and so not measured: {', '.join(missing)}", err=True)
     facts = {name: scorer.facts for name, scorer in scorers.items()}

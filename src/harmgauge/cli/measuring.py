@@ -7,6 +7,7 @@ import math
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from ..errors import HarmgaugeError, RecipeError, needs_extra
 from .reading import label_options, schema_options
 
 if TYPE_CHECKING:
+    from ..evaluation.cache import Cache
     from ..evaluation.data_set import DataSet
     from ..evaluation.scorers import Scorer
 
@@ -87,7 +89,9 @@ def data_sets(
     if suite is None:
         if not files:
             raise click.UsageError("name the FILEs to measure, or a suite with --suite")
-        return [_file(DataSet(file, **layout, **meaning)) for file in dict.fromkeys(files)], []
+        sets = [DataSet(file, **layout, **meaning) for file in dict.fromkeys(files)]
+        shown = [each.shown for each in sets]
+        return [_file(_named_apart(each, shown)) for each in sets], []
     if files or stated:
         raise click.UsageError(
             "--suite says itself which files to measure and how to read them; leave out the rest, "
@@ -101,10 +105,27 @@ def data_sets(
     return found.sets, found.missing
 
 
+def _named_apart(data: DataSet, shown: Sequence[str]) -> DataSet:
+    """A data set whose name is its path, if another of those shown is called alike."""
+    return replace(data, name=data.path) if shown.count(data.shown) > 1 else data
+
+
 def _file(data: DataSet) -> DataSet:
     """A data set whose file can be read, which is found out before any is scored."""
+    if Path(data.path).is_file():
+        _ = data.sha256  # before it is read: were the file replaced then, nothing stale is kept
     _ = data.table
     return data
+
+
+def tell_unkept(cache: Cache) -> None:
+    """Say on stderr where what was scored could not be kept."""
+    if cache.failure is not None:
+        click.echo(
+            f"harmgauge: what was scored is not kept for a second run ({cache.failure.strerror}); "
+            "name a folder that can be written in HARMGAUGE_CACHE, or give --no-cache",
+            err=True,
+        )
 
 
 def in_turn(sets: Sequence[DataSet], progress: bool) -> Iterator[DataSet]:

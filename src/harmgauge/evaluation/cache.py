@@ -28,10 +28,16 @@ def default_folder() -> Path:
 
 
 class Cache:
-    """Entries in a folder; without one, nothing is kept."""
+    """Entries in a folder; without one, nothing is kept.
+
+    What cannot be read is computed anew, and what cannot be written is not kept: no figure is lost
+    for want of a place to keep it.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
+        self.failure: OSError | None = None
+        """why the last entry that could not be written was not kept"""
 
     def costs(self, facts: Mapping[str, Any], compute: Callable[[], Floats]) -> Floats:
         """Costs that follow from `facts`, `[items]`, computed where they are not kept.
@@ -39,11 +45,11 @@ class Cache:
         The code that makes costs is part of the facts.
         """
         path = self._path("costs", {**facts, "code": _digest(*_SCORING)}, ".npy")
-        if path is not None and path.is_file():
-            return np.asarray(np.load(path, allow_pickle=False), np.float64)
+        known = _read(path, lambda kept: np.load(kept, allow_pickle=False))
+        if known is not None:
+            return np.asarray(known, np.float64)
         costs = compute()
-        if path is not None:
-            _write(path, lambda file: np.save(file, costs))
+        self._write(path, lambda file: np.save(file, costs))
         return costs
 
     def figures(
@@ -51,14 +57,12 @@ class Cache:
     ) -> dict[str, Any]:
         """Figures that follow from `facts`, as plain JSON types; all code is part of the facts."""
         path = self._path("figures", {**facts, "code": _digest(".")}, ".json")
-        if path is not None and path.is_file():
-            known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            return known
-        computed = compute()
-        text = json.dumps(computed)
-        if path is not None:
-            _write(path, lambda file: file.write(text.encode()))
-        known = json.loads(text)  # the same types, kept or not
+        known: dict[str, Any] | None = _read(path, lambda kept: json.loads(kept.read_bytes()))
+        if known is None:
+            text = json.dumps(compute())
+            self._write(path, lambda file: file.write(text.encode()))
+            known = json.loads(text)  # the same types, kept or not
+            assert known is not None
         return known
 
     def _path(self, kind: str, facts: Mapping[str, Any], suffix: str) -> Path | None:
@@ -67,16 +71,30 @@ class Cache:
         key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         return self._folder / kind / f"{key}{suffix}"
 
+    def _write(self, path: Path | None, write: Callable[[IO[bytes]], Any]) -> None:
+        if path is None:
+            return
+        scratch = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with scratch.open("wb") as file:
+                    write(file)
+                os.replace(scratch, path)
+            finally:
+                scratch.unlink(missing_ok=True)
+        except OSError as error:
+            self.failure = error
 
-def _write(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+
+def _read(path: Path | None, read: Callable[[Path], Any]) -> Any:
+    """What is kept there; None where nothing is, or nothing whole."""
+    if path is None:
+        return None
     try:
-        with scratch.open("wb") as file:
-            write(file)
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
+        return read(path)
+    except (OSError, ValueError, EOFError):
+        return None
 
 
 _SCORING = (
