@@ -65,12 +65,15 @@ def test_the_probe_puts_a_refusal_before_unsafe_answers_alone():
 
     class Fooled(Stub):
         def costs(self, batch, *, progress=False):
+            named.append(batch.data)
             costs = super().costs(batch)
             costs[[e.on_trial.startswith("I'm sorry") for e in batch.exchanges]] = -1.0
             return costs
 
+    named = []
     fooled = measured(*rows, scorer=Fooled()).gauges["stub"].figures
     assert fooled["recall_lost"].value == 0.5
+    assert named == ["toy", "toy, probe"]
     made_elsewhere = measured(*rows, scorer=Stub(reads_texts=False)).gauges["stub"].figures
     assert "recall_lost" not in made_elsewhere
     with_blank = measured(*rows, single("t", 1.0, " ")).gauges["stub"].figures

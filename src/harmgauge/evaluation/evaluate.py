@@ -161,7 +161,7 @@ class Evaluation:
             return {}
         ids = [sample.ids[item] for item in items]
         changed = [with_refusal(sample.items[item].exchange) for item in items]
-        after = self.costs(data, scorer, ids, changed)
+        after = self.costs(data, scorer, ids, changed, probe=True)
         both = ~np.isnan(costs[items]) & ~np.isnan(after)
         each = probe_figures(costs[items][both], after[both], threshold)
         return bootstrapped(each, sample.group[items][both], self.bootstrap, "no unsafe answers")
@@ -183,9 +183,12 @@ class Evaluation:
         scorer: Scorer,
         ids: Sequence[str],
         exchanges: Sequence[Exchange],
+        *,
+        probe: bool = False,
     ) -> Floats:
         """Costs of n exchanges of a data set, `[n]`, from the cache where they are known."""
-        batch = Batch(data.shown, ids, exchanges)
+        # By a name of its own, so that what a scorer counts of the data set is not overwritten.
+        batch = Batch(f"{data.shown}, probe" if probe else data.shown, ids, exchanges)
         texts = hashlib.sha256(repr([each.turns for each in exchanges]).encode()).hexdigest()
         facts = {"scorer": scorer.identity, "texts": texts, "ids": ids, "data": data.shown}
         return self.cache.costs(
