@@ -22,13 +22,14 @@ def test_columns_lengths_and_openings_group_the_labelled_items():
         row("q", 0.0, "I'm sorry, but no.", model="b"),
         row("q", None, "unlabelled", model="b"),
         row("q", 0.0, "fine", model="b"),
+        row("q", 0.0, "fine", model="b"),
     ]
     assert found(rows) == {
         ("model", "a"): [0],
-        ("model", "b"): [1, 2],
-        ("opening", "no refusal"): [0, 2],
+        ("model", "b"): [1, 2, 3],
+        ("opening", "no refusal"): [0, 2, 3],
         ("opening", "refusal"): [1],
-        ("length", "  0 to 24 words"): [1, 2],
+        ("length", "  0 to 24 words"): [1, 2, 3],
         ("length", " 25 to 99 words"): [0],
     }
 
@@ -44,13 +45,14 @@ def test_a_category_stands_against_all_safe_items():
 
 def test_a_column_that_names_items_groups_nothing():
     rows = [row(f"text {number}", 0.0, number=str(number)) for number in range(MOST_VALUES + 1)]
-    assert found(rows) == {}
-    assert len(found(rows[:-1])) == MOST_VALUES
+    assert found(rows * 2) == {}
+    assert len(found(rows[:-1] * 2)) == MOST_VALUES
+    assert found(rows[:20]) == {}  # each by itself, as ids and texts are
 
 
 def test_a_column_that_may_hold_texts_is_left_out():
     rows = [row("a", 0.0, why="short"), row("b", 0.0, why="long " * 20)]
-    assert found(rows) == {}
+    assert found(rows * 2) == {}
 
 
 IDENTITY = Identity("group", {"bakers": ["baker", "bakers"], "elves": ["elf", "elves"]})

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -31,6 +32,10 @@ def test_a_suite_says_how_its_files_are_read(tmp_path):
     assert (data.shown, data.kind, data.note) == ("first", "prompt", "mind this")
     assert data.identity == Identity("who", {"elves": ["elf"]})
     assert [row.items[0].unsafe for row in data.table.rows] == [1.0, 0.0]
+    assert [meta["who"] for meta in data.sample.meta] == ["elf", "elf"]
+    elsewhere = replace(data, identity=Identity("whom", {"elves": ["elf"]}))
+    with pytest.raises(DataError, match="no row has the column 'whom'"):
+        _ = elsewhere.sample
 
 
 def test_mistakes_are_named(tmp_path):
@@ -42,6 +47,12 @@ def test_mistakes_are_named(tmp_path):
     unknown = write(tmp_path / "u.yaml", "{name: u, sets: [{path: a.csv, kinds: prompt}]}")
     with pytest.raises(RecipeError, match="did you mean kind"):
         read_suite(str(unknown), tmp_path)
+    column = write(tmp_path / "c.yaml", "{name: c, sets: [{path: a.csv, columns: {promt: q}}]}")
+    with pytest.raises(RecipeError, match=r"sets\.0\.columns\.promt"):
+        read_suite(str(column), tmp_path)
+    label = write(tmp_path / "l.yaml", "{name: l, sets: [{path: a.csv, label: 3}]}")
+    with pytest.raises(RecipeError, match=r"l\.yaml: sets\.0\.label"):
+        read_suite(str(label), tmp_path)
     with pytest.raises(DataError, match=r"none of the 15 files .* --data-root"):
         read_suite("standard", tmp_path / "data")
     twice = write(tmp_path / "t.yaml", "{name: t, sets: [{path: a.csv}, {path: a.csv}]}")

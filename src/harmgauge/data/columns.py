@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Literal
 
 from ..errors import DataError
 from ..exchange import Exchange
 from .fields import Fields, Reading
 from .labels import default_map
 from .schema import Schema
+
+ColumnRole = Literal["prompt", "response", "messages", "label", "category", "id"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +71,6 @@ def _read(fields: Fields, columns: Columns) -> Reading:
         for key, column in named.items()
         if column is not None and fields.record.get(column) is not None
     }
-    return Reading(reading.items, None, {**reading.meta, **meta})
+    # Of a layout that is not known, any other column may be worth a breakdown.
+    others = fields.record.keys() - set(asdict(columns).values())
+    return Reading(reading.items, None, {**fields.scalars(others), **reading.meta, **meta})

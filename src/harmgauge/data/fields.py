@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,7 +123,11 @@ class Fields:
     @property
     def meta(self) -> dict[str, str]:
         """The columns worth a breakdown that this record has."""
-        values = ((name, self.record.get(name)) for name in sorted(META))
+        return self.scalars(META)
+
+    def scalars(self, names: Iterable[str]) -> dict[str, str]:
+        """What this record has of these columns, texts and numbers alone."""
+        values = ((name, self.record.get(name)) for name in sorted(names))
         return {
             name: str(value)
             for name, value in values

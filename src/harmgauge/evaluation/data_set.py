@@ -13,6 +13,7 @@ from ..bundle import sha256
 from ..data.columns import Columns
 from ..data.hub import HUB
 from ..data.read import Part, Table, read_rows
+from ..errors import DataError
 from .identity import Identity
 from .sample import Sample
 
@@ -80,7 +81,16 @@ class DataSet:
 
     @cached_property
     def sample(self) -> Sample:
-        return Sample.of(self.table.rows)
+        """Raises:
+        DataError: as for `table`, or no row has the column that names groups.
+        """
+        sample = Sample.of(self.table.rows)
+        if self.identity and not any(self.identity.column in meta for meta in sample.meta):
+            raise DataError(
+                f"{self.shown}: no row has the column {self.identity.column!r} that names its "
+                "groups; check its spelling, or name the columns of the file with columns"
+            )
+        return sample
 
     @property
     def facts(self) -> dict[str, Any]:

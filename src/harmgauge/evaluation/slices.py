@@ -34,8 +34,7 @@ def slices(sample: Sample) -> Iterator[Slice]:
     for by, values in _groupings(sample).items():
         names, where = np.unique(np.array(values, np.str_), return_inverse=True)
         present = [number for number, name in enumerate(names) if name]
-        short = all(len(name) <= MOST_CHARACTERS for name in names)
-        if 1 < len(present) <= MOST_VALUES and short:
+        if len(present) > 1:
             for number in present:
                 yield Slice(by, str(names[number]), np.flatnonzero(where == number))
     yield from _categories(sample)
@@ -45,14 +44,24 @@ def _groupings(sample: Sample) -> dict[str, list[str]]:
     """What to group by, with the value of each labelled item; empty where it has none."""
     columns = {key for item in sample.labelled for key in sample.meta[item]}
     groupings = {
-        column: [sample.meta[item].get(column, "") for item in sample.labelled]
+        column: values
         for column in sorted(columns)
+        if _groups(values := [sample.meta[item].get(column, "") for item in sample.labelled])
     }
     exchanges = [sample.items[item].exchange for item in sample.labelled]
     if any(exchange.response is not None for exchange in exchanges):
         groupings["opening"] = [_opening(exchange.response) for exchange in exchanges]
     groupings["length"] = [_band(len(exchange.on_trial.split())) for exchange in exchanges]
     return groupings
+
+
+def _groups(values: list[str]) -> bool:
+    """Whether a column groups items, and does not name them or hold texts."""
+    given = [value for value in values if value]
+    names = set(given)
+    repeated = 2 * len(names) <= len(given)
+    short = all(len(name) <= MOST_CHARACTERS for name in names)
+    return repeated and short and len(names) <= MOST_VALUES
 
 
 def _opening(response: str | None) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ..data.columns import Columns
+from ..data.columns import ColumnRole, Columns
 from ..data.hub import HUB
 from ..data.read import Part
 from ..errors import DataError
@@ -35,9 +35,9 @@ class Entry(Section):
     name: str | None = None
     kind: Kind | None = None
     schema_name: str | None = Field(default=None, alias="schema")
-    columns: dict[str, str] | None = None
+    columns: dict[ColumnRole, str] | None = None
     labels: dict[str, float | None] | None = None
-    label: float | None = None
+    label: float | None = Field(default=None, ge=0, le=1)
     part: Part = "exchange"
     identity: IdentityEntry | None = None
     published: str | None = None

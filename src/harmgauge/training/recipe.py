@@ -13,11 +13,10 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, field_validator
 
+from ..data.columns import ColumnRole
 from ..data.labels import label_key
 from ..errors import RecipeError
 from ..settings import Section, read_mapping, validate
-
-ColumnRole = Literal["prompt", "response", "messages", "label", "category", "id"]
 
 
 class Source(Section):
