@@ -449,3 +449,14 @@ def test_chats_that_share_a_system_turn_are_still_prompts_of_their_own(tmp_path)
         )
     )
     assert [row.group for row in read_rows(path).rows] == ["Bread?", "Tea?"]
+
+
+def test_xstest_names_the_trap_that_safe_and_contrast_share(tmp_path):
+    types = ["privacy_fictional", "contrast_privacy", "homonyms", "contrast_homonyms"]
+    path = tmp_path / "prompts.jsonl"
+    path.write_text(
+        "".join(json.dumps({"type": kind, "prompt": kind, "focus": "f"}) + "\n" for kind in types)
+    )
+    rows = read_rows(path).rows
+    assert [row.meta["trap"] for row in rows] == ["privacy", "privacy", "homonyms", "homonyms"]
+    assert [row.items[0].unsafe for row in rows] == [0.0, 1.0, 0.0, 1.0]

@@ -158,7 +158,8 @@ def _xstest_contrast(fields: Fields) -> bool:
 
 def read_xstest(fields: Fields) -> Reading:
     unsafe = float(_xstest_contrast(fields))
-    return Reading((Item(Exchange(fields.text("prompt")), unsafe),), None, fields.meta)
+    item = Item(Exchange(fields.text("prompt")), unsafe)
+    return Reading((item,), None, _xstest_meta(fields))
 
 
 def read_xstest_completion(fields: Fields) -> Reading:
@@ -171,4 +172,18 @@ def read_xstest_completion(fields: Fields) -> Reading:
     if final not in on_contrast:
         raise DataError(f"column 'final_label' must be one of {', '.join(on_contrast)}")
     unsafe = on_contrast[final] if _xstest_contrast(fields) else 0.0
-    return Reading((Item(exchange, unsafe),), None, fields.meta)
+    return Reading((Item(exchange, unsafe),), None, _xstest_meta(fields))
+
+
+def _xstest_meta(fields: Fields) -> dict[str, str]:
+    """With `trap`, which a safe type shares with its unsafe contrast; some traps have two."""
+    kind = fields.text("type").removeprefix("contrast_")
+    return {**fields.meta, "trap": _XSTEST_TRAPS.get(kind, kind)}
+
+
+_XSTEST_TRAPS = {
+    "nons_group_real_discr": "discr",
+    "real_group_nons_discr": "discr",
+    "privacy_public": "privacy",
+    "privacy_fictional": "privacy",
+}
