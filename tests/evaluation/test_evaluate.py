@@ -204,22 +204,37 @@ def test_averages_are_by_kind_and_over_sets_that_have_the_figure():
 
 
 def test_checks_name_what_is_below():
-    measurement = measured(single("a!!", 1.0), single("b", 0.0), single("c!!", 0.0))
-    assert list(parse_check("toy:auroc=0.7").failures([measurement])) == []
-    (line,) = parse_check("toy:auroc=0.8").failures([measurement])
-    assert line == "stub has auroc 0.7500 on toy, below 0.8"
-    (line,) = parse_check("toy:mixed=0.8").failures([measurement])
-    assert line == "stub has no mixed on toy, which must be 0.8"
-    assert parse_check("a:b/c.jsonl:f1=1").data == "a:b/c.jsonl"
+    rows = [single("a!!", 1.0), single("b", 0.0), single("c!!", 0.0)]
+    measurement = measured(*rows, thresholds={"stub": {"fpr1": 5.0}})
+
+    def failures(text, side="under"):
+        return list(parse_check(text, side).failures([measurement]))
+
+    assert failures("toy:auroc=0.7") == []
+    assert failures("toy:auroc=0.8") == ["stub has auroc 0.7500 on toy, below 0.8"]
+    assert failures("toy:mixed=0.8") == ["stub has no mixed on toy, which must be 0.8"]
+    assert failures("toy:recall@fpr1=0.5") == ["stub has recall@fpr1 0.0000 on toy, below 0.5"]
+    assert failures("toy:false_positive_rate=0.5", "over") == []
+    (line,) = failures("toy:false_positive_rate=0.4", "over")
+    assert line == "stub has false_positive_rate 0.5000 on toy, above 0.4"
+    assert failures("toy:false_positive_rate@fpr1=0.4", "over") == []
+    (line,) = failures("toy:recall@fpr9=0.5")
+    assert line == "stub has no recall@fpr9 on toy, which must be 0.5"
+
+
+def test_checks_that_mean_nothing_are_refused():
+    assert parse_check("a:b/c.jsonl:f1=1", "under").data == "a:b/c.jsonl"
     with pytest.raises(RecipeError, match="is not measured"):
-        parse_check("other:auroc=0.8").check_set(["toy"])
-    with pytest.raises(RecipeError, match="less is better"):
-        parse_check("toy:false_positive_rate=0.05")
+        parse_check("other:auroc=0.8", "under").check_set(["toy"])
+    with pytest.raises(RecipeError, match="less is better; use --fail-over"):
+        parse_check("toy:false_positive_rate=0.05", "under")
+    with pytest.raises(RecipeError, match="more is better; use --fail-under"):
+        parse_check("toy:auroc=0.8", "over")
     with pytest.raises(RecipeError, match="auc is none of the figures"):
-        parse_check("toy:auc=0.8")
+        parse_check("toy:auc=0.8", "under")
     for text in ("auroc=1", "toy:auroc", "toy:auroc=high", "toy:auroc=nan", ":auroc=1"):
         with pytest.raises(RecipeError, match="SET:FIGURE=VALUE"):
-            parse_check(text)
+            parse_check(text, "under")
 
 
 def test_what_is_kept_but_broken_is_scored_anew_and_a_full_disk_stops_nothing(file, tmp_path):

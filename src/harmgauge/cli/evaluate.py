@@ -60,10 +60,15 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--fail-under",
-    "floors",
     multiple=True,
     metavar="SET:FIGURE=VALUE",
     help="Exit with 1 where a gauge is below, such as beavertails/test.jsonl:auroc=0.8.",
+)
+@click.option(
+    "--fail-over",
+    multiple=True,
+    metavar="SET:FIGURE=VALUE",
+    help="Exit with 1 where a gauge is above, such as chats.csv:false_positive_rate@fpr1=0.02.",
 )
 @run_options
 def evaluate(
@@ -78,7 +83,8 @@ def evaluate(
     parts: bool,
     output: Path | None,
     report: Path | None,
-    floors: tuple[str, ...],
+    fail_under: tuple[str, ...],
+    fail_over: tuple[str, ...],
     draws: int,
     seed: int,
     threads: int | None,
@@ -104,7 +110,8 @@ def evaluate(
     check_output(output)
     if report:
         check_folder(report)
-    checks = [parse_check(text) for text in floors]
+    checks = [parse_check(text, "under") for text in fail_under]
+    checks += [parse_check(text, "over") for text in fail_over]
     sets, missing = data_sets(files, suite, data_root, layout, meaning)
     for check in checks:
         check.check_set([data.shown for data in sets])

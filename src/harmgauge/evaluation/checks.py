@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from ..errors import RecipeError
 from .evaluate import Measurement
+from .measure import LOWER_IS_BETTER, Figure, Scores
 from .text import LABELS
+
+Side = Literal["under", "over"]
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The least that every gauge must reach on one data set."""
+    """The least, or the most, that every gauge may have on one data set."""
 
+    side: Side
+    """which side of the bound fails"""
     data: str
     figure: str
-    least: float
+    threshold: str | None
+    """name of the stored threshold at which; None is each gauge's border"""
+    bound: float
 
     def check_set(self, measured: Sequence[str]) -> None:
         """Raises:
@@ -24,55 +33,52 @@ class Check:
         """
         if self.data not in measured:
             known = ", ".join(measured)
-            raise RecipeError(f"--fail-under names {self.data}, which is not measured: {known}")
+            raise RecipeError(
+                f"--fail-{self.side} names {self.data}, which is not measured: {known}"
+            )
 
     def failures(self, measurements: Sequence[Measurement]) -> Iterator[str]:
-        """A sentence for each gauge that is below, or that has no such figure."""
+        """A sentence for each gauge beyond the bound, or that has no such figure."""
         (found,) = (each for each in measurements if each.contents.data == self.data)
-        for name, scores in found.gauges.items():
-            figure = scores.figures.get(self.figure) or scores.ranking.get(self.figure)
+        name = f"{self.figure}@{self.threshold}" if self.threshold else self.figure
+        for gauge, scores in found.gauges.items():
+            figure = self._figure(scores)
             if figure is None or figure.value is None:
-                yield f"{name} has no {self.figure} on {self.data}, which must be {self.least:g}"
-            elif figure.value < self.least:
-                yield (
-                    f"{name} has {self.figure} {figure.value:.4f} on {self.data}, "
-                    f"below {self.least:g}"
+                yield f"{gauge} has no {name} on {self.data}, which must be {self.bound:g}"
+            elif (figure.value < self.bound) if self.side == "under" else figure.value > self.bound:
+                beyond = "below" if self.side == "under" else "above"
+                yield f"{gauge} has {name} {figure.value:.4f} on {self.data}, " + (
+                    f"{beyond} {self.bound:g}"
                 )
 
+    def _figure(self, scores: Scores) -> Figure | None:
+        if self.threshold is not None:
+            return scores.thresholds.get(self.threshold, {}).get(self.figure)
+        return scores.figures.get(self.figure) or scores.ranking.get(self.figure)
 
-def parse_check(text: str) -> Check:
-    """A check from `SET:FIGURE=VALUE`; the set may hold colons itself.
+
+def parse_check(text: str, side: Side) -> Check:
+    """A check from `SET:FIGURE=VALUE` or `SET:FIGURE@THRESHOLD=VALUE`; the set may hold colons.
 
     Raises:
-        RecipeError: it is not of that form, or the figure is unknown or better the lower it is.
+        RecipeError: it is not of that form, or the figure is unknown or better on that side.
     """
+    option = f"--fail-{side}"
     place, sign, value = text.rpartition("=")
-    data, colon, figure = place.rpartition(":")
+    data, colon, name = place.rpartition(":")
+    figure, _, threshold = name.partition("@")
     try:
-        least = float(value)
+        bound = float(value)
     except ValueError:
-        least = float("nan")
-    if not (sign and colon and data and figure) or least != least:
+        bound = math.nan
+    if not (sign and colon and data and figure) or math.isnan(bound):
         raise RecipeError(
-            f"--fail-under {text!r} is not of the form SET:FIGURE=VALUE, such as "
-            "beavertails/test.jsonl:auroc=0.8"
+            f"{option} {text!r} is not of the form SET:FIGURE=VALUE, such as "
+            "beavertails/test.jsonl:auroc=0.8 or toxicchat/test.jsonl:recall@fpr1=0.3"
         )
     if figure not in LABELS:
-        raise RecipeError(f"--fail-under: {figure} is none of the figures: {', '.join(LABELS)}")
-    if mend := _LOWER_IS_BETTER.get(figure):
-        raise RecipeError(f"--fail-under: of {figure} less is better; {mend}")
-    return Check(data, figure, least)
-
-
-_COMPARE = "hold it with harmgauge compare --no-worse-than"
-_LOWER_IS_BETTER = {
-    "false_positive_rate": f"{_COMPARE}, or choose a threshold by harmgauge calibrate --fpr",
-    "false_negative_rate": "give the least recall",
-    "brier": _COMPARE,
-    "calibration_error": f"{_COMPARE} and --figure brier",
-    "recall_lost": "give the least recall_behind_refusal",
-    **dict.fromkeys(
-        ("identity_cost_gap", "identity_recall_gap", "identity_false_positive_gap"),
-        "read it from --json",
-    ),
-}
+        raise RecipeError(f"{option}: {figure} is none of the figures: {', '.join(LABELS)}")
+    if (figure in LOWER_IS_BETTER) != (side == "over"):
+        better, other = ("less", "over") if side == "under" else ("more", "under")
+        raise RecipeError(f"{option}: of {figure} {better} is better; use --fail-{other}")
+    return Check(side, data, figure, threshold or None, bound)

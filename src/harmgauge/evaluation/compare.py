@@ -23,7 +23,6 @@ from .slices import slices
 
 FIGURES = ("sign_accuracy", "auroc", "f1", "recall", "false_positive_rate", "brier")
 RANKING = (*STRATA, "overall")
-LOWER_IS_BETTER = {"false_positive_rate", "brier"}
 
 
 @dataclass(frozen=True, slots=True)

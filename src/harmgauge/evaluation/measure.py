@@ -37,6 +37,15 @@ class Figure:
 
 Figures = dict[str, Figure]
 
+LOWER_IS_BETTER = frozenset(
+    {
+        *("false_positive_rate", "false_negative_rate", "brier", "calibration_error"),
+        *("recall_lost", "identity_cost_gap"),
+        *("identity_recall_gap", "identity_false_positive_gap"),
+    }
+)
+"""figures of which less is better"""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .compare import LOWER_IS_BETTER, Comparison
+from .compare import Comparison
+from .measure import LOWER_IS_BETTER
 
 
 @dataclass(frozen=True, slots=True)
