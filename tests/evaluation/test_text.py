@@ -45,7 +45,7 @@ def test_costs_against_the_labels_are_said_loudly():
 
 
 def test_slices_are_shown_when_asked_for():
-    rows = [single("a!!", 1.0, tone="loud"), single("b", 0.0, tone="calm")]
+    rows = [single("a!!", 1.0, tone="loud"), single("b", 0.0, tone="calm")] * 5
     assert "tone: loud" not in block(measured(*rows))
     assert "tone: loud" in block(measured(*rows), parts=True)
 
