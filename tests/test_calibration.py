@@ -42,12 +42,12 @@ def test_fit_agrees_with_scikit_learn():
 
 
 def test_a_weight_counts_as_so_many_items():
-    raw, unsafe = sample(n=400)
+    raw, unsafe = sample(n=4000)
     weight = np.where(unsafe > 0, 3, 1)
     weighted = fit(raw, unsafe, weight, data="made")
     repeated = fit(np.repeat(raw, weight), np.repeat(unsafe, weight), data="made")
     assert weighted.prior == pytest.approx(repeated.prior)
-    assert weighted.n == 400
+    assert weighted.n == 4000
     # Equal but for the smoothing of targets, which goes by the number of items.
     assert weighted.bias == pytest.approx(repeated.bias, abs=0.02)
     assert weighted.temperature == pytest.approx(repeated.temperature, rel=0.02)
