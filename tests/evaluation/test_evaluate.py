@@ -109,7 +109,7 @@ def test_identity_gaps_leave_out_texts_of_which_one_of_the_like_failed():
     assert figures["identity_cost_gap"].value == 0.0
 
 
-def test_bag_of_words_is_trained_only_where_something_is_labelled():
+def test_bag_of_words_is_trained_only_where_something_can_be_measured():
     pytest.importorskip("sklearn")
     rows = [single("plain", 0.0), single("loud!!", 1.0)]
     trained = []
@@ -119,12 +119,13 @@ def test_bag_of_words_is_trained_only_where_something_is_labelled():
         return BagOfWords.train(rows)
 
     evaluation = Evaluation({"stub": Stub()}, bootstrap=FEW, bag_of_words=Training(train, None))
+    assert "bag of words" not in evaluation.measure(data_set(single("a", None))).floors
+    assert trained == []
     floor = evaluation.measure(data_set(*rows)).floors["bag of words"]
     assert floor.figures["auroc"].value == 1.0
-    items = tuple(Item(Exchange("q", text)) for text in ("a", "b"))
-    unlabelled = evaluation.measure(data_set(Row("f:1", "toy", items, 0)))
-    assert "bag of words" not in unlabelled.floors
-    assert trained == [1]
+    pair = tuple(Item(Exchange(text)) for text in ("plain", "loud"))
+    unlabelled = evaluation.measure(data_set(Row("f:1", "toy", pair, 0)))
+    assert unlabelled.floors["bag of words"].ranking["unlabelled"].value == 1.0
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ class Evaluation:
         contents = self.contents(data)
         simple = self.cache.figures({**facts, "figures": "floors"}, lambda: self._floors(data))
         found = {name: Scores.from_dict(each) for name, each in simple.items()}
-        if self.bag_of_words is not None and contents.n:
+        if self.bag_of_words is not None and (contents.n or contents.pairs):
             key = {**facts, "bag of words": self.bag_of_words.identity}
             words = self.cache.figures(key, lambda: self._words(data))
             found[BAG_OF_WORDS] = Scores.from_dict(words)
