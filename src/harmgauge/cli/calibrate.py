@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..data.hub import data_name, data_sha256
 from ..errors import BundleError
-from .reading import data_name, data_sha256, label_options, schema_options
+from .reading import label_options, schema_options
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

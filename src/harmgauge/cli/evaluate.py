@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..data.hub import data_name, data_sha256
 from ..errors import HarmgaugeError, needs_extra
 from .measuring import (
     borders,
@@ -24,7 +25,6 @@ from .measuring import (
 )
 from .options import threshold_option
 from .output import write_json
-from .reading import data_name, data_sha256
 
 if TYPE_CHECKING:
     from ..data.row import Row

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
@@ -60,21 +59,6 @@ def label_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
     ]
     return functools.reduce(lambda inner, option: option(inner), reversed(options), wrapped)
-
-
-def data_name(file: str) -> str:
-    """Folder and file, since many sets are called test.jsonl; a Hub id stays as it is."""
-    from ..data.hub import HUB
-
-    return file if file.startswith(HUB) else "/".join(Path(file).absolute().parts[-2:])
-
-
-def data_sha256(file: str) -> str | None:
-    """Digest of a file; None of a Hub id."""
-    from ..bundle import sha256
-    from ..data.hub import HUB
-
-    return None if file.startswith(HUB) else sha256(Path(file))
 
 
 def label_map(labels: str | None) -> dict[str, float | None] | None:

@@ -82,3 +82,15 @@ def _load(hub_id: str, **options: Any) -> Any:
             f"{what} could not be fetched from the Hub ({type(error).__name__}): "
             "check the name and the network, or use a local file"
         ) from error
+
+
+def data_name(file: str) -> str:
+    """Folder and file, since many sets are called test.jsonl; a Hub id stays as it is."""
+    return file if file.startswith(HUB) else "/".join(Path(file).absolute().parts[-2:])
+
+
+def data_sha256(file: str) -> str | None:
+    """Digest of a file; None of a Hub id."""
+    from ..bundle import sha256  # brings numpy, which --help does without
+
+    return None if file.startswith(HUB) else sha256(Path(file))

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ..bundle import sha256
 from ..data.columns import Columns
-from ..data.hub import HUB
+from ..data.hub import data_name, data_sha256
 from ..data.read import Part, Table, read_rows
 from ..errors import DataError
 from .identity import Identity
@@ -47,14 +45,12 @@ class DataSet:
     @property
     def shown(self) -> str:
         """Its name; of a file without one, the last folder and the file."""
-        if self.name or self.path.startswith(HUB):
-            return self.name or self.path
-        return "/".join(Path(self.path).absolute().parts[-2:])
+        return self.name or data_name(self.path)
 
     @cached_property
     def sha256(self) -> str | None:
         """Of the file; None for what is on the Hub."""
-        return None if self.path.startswith(HUB) else sha256(Path(self.path))
+        return data_sha256(self.path)
 
     @cached_property
     def table(self) -> Table:
