@@ -110,7 +110,9 @@ def convert_gguf(source: Path, to: Path) -> None:
 
     path = next(source.glob("*.gguf"))
     loaded = AutoModelForCausalLM.from_pretrained(source, gguf_file=path.name, dtype=torch.float32)
-    # What is loaded from GGUF counts as quantised and refuses to be saved; its values do not.
+    # What is loaded from GGUF counts as quantised and refuses to be saved, and so would all that is
+    # trained from it; its values are plain fp32.
+    del loaded.config.quantization_config
     model = LlamaForCausalLM(loaded.config)
     model.load_state_dict(loaded.state_dict())
     model.save_pretrained(to)
