@@ -30,6 +30,8 @@ META = frozenset(
         "source",
         "lang",
         "final_label",
+        "identity",
+        "template",
         "title",
         "prompt_source",
         "response_source",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, needs_extra
+from .templates.family import TEMPLATES
 
 HUB = "hub:"
 """Prefix by which a Hub id is asked for, so that a mistyped path never goes out."""
@@ -84,13 +85,18 @@ def _load(hub_id: str, **options: Any) -> Any:
         ) from error
 
 
+def is_address(path: str) -> bool:
+    """True of what is no file: a Hub id, or templates."""
+    return path.startswith((HUB, TEMPLATES))
+
+
 def data_name(file: str) -> str:
-    """Folder and file, since many sets are called test.jsonl; a Hub id stays as it is."""
-    return file if file.startswith(HUB) else "/".join(Path(file).absolute().parts[-2:])
+    """Folder and file, since many sets are called test.jsonl; an address stays as it is."""
+    return file if is_address(file) else "/".join(Path(file).absolute().parts[-2:])
 
 
 def data_sha256(file: str) -> str | None:
-    """Digest of a file; None of a Hub id."""
+    """Digest of a file; None of what is no file."""
     from ..bundle import sha256  # brings numpy, which --help does without
 
-    return None if file.startswith(HUB) else sha256(Path(file))
+    return None if is_address(file) else sha256(Path(file))

@@ -17,6 +17,7 @@ from .labels import LabelMap, is_missing, label_key, stated_map, unknown_labels
 from .row import BadRow, Item, Row
 from .schema import Schema, shown
 from .schemas import known, recognise
+from .templates.family import TEMPLATES, template_records
 
 Part = Literal["exchange", "prompt", "response"]
 
@@ -47,7 +48,8 @@ def read_rows(
     part: Part = "exchange",
     source: str | None = None,
 ) -> Table:
-    """Read a file, or a Hub data set named `hub:OWNER/NAME[:SPLIT]`, into rows.
+    """Read a file, a Hub data set named `hub:OWNER/NAME[:SPLIT]`, or texts made from templates,
+    named `templates:FAMILY[:PART]`, into rows.
 
     Args:
         path: jsonl, json, csv or parquet, each also gzipped.
@@ -131,6 +133,9 @@ def open_data(
         hub_id, split, fetched = hub_records(str(path))
         name, source = f"{hub_id}:{split}", hub_id.rsplit("/", 1)[-1]
         numbered: Iterable[Numbered] = enumerate(fetched, 1)
+    elif str(path).startswith(TEMPLATES):
+        source, part, made = template_records(str(path))
+        name, numbered = f"{source}:{part}", enumerate(made, 1)
     else:
         path = Path(path)
         name, source = path.name, path.resolve().parent.name

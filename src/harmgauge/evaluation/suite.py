@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from ..data.columns import ColumnRole, Columns
-from ..data.hub import HUB
+from ..data.hub import is_address
 from ..data.read import Part
 from ..errors import DataError
 from ..settings import Section, read_mapping, validate
@@ -47,7 +47,7 @@ class Entry(Section):
         """The data set, its file below `root`."""
         identity = self.identity
         return DataSet(
-            path=self.path if self.path.startswith(HUB) else str(root / self.path),
+            path=self.path if is_address(self.path) else str(root / self.path),
             name=self.name or self.path,
             kind=self.kind,
             schema=self.schema_name,
@@ -103,7 +103,7 @@ def read_suite(name_or_file: str, root: Path) -> Suite:
     if doubled := sorted({name for name in shown if shown.count(name) > 1}):
         raise DataError(f"{path}: two sets are called {doubled[0]}; give each a name of its own")
     sets = [entry.data_set(root) for entry in stated.sets]
-    there = [each for each in sets if each.path.startswith(HUB) or Path(each.path).is_file()]
+    there = [each for each in sets if is_address(each.path) or Path(each.path).is_file()]
     if not there:
         raise DataError(
             f"none of the {len(sets)} files of suite {stated.name} is below {root}; "

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.columns import Columns
-from ..data.hub import HUB
+from ..data.hub import is_address
 from ..data.read import read_rows
 from ..data.row import Item, Row
 from ..errors import DataError
@@ -180,12 +180,12 @@ def _count_unsafe(rows: Iterable[Row]) -> int:
 
 
 def find_source(path: str, root: str, folder: Path) -> str | Path:
-    """A source's file below the root, or below the recipe's own folder; a Hub id as it is.
+    """A source's file below the root, or below the recipe's own folder; an address as it is.
 
     Raises:
         DataError: there is none.
     """
-    if path.startswith(HUB):
+    if is_address(path):
         return path
     for base in (Path(root), folder / root):
         if (base / path).is_file():

@@ -1,0 +1,1 @@
+"""Rows of our own making, against the shortcuts that data sets teach: `templates:FAMILY[:PART]`."""
