@@ -27,9 +27,9 @@ FORMAT_VERSION = 1
 _WEIGHTS = {"onnx": ("model.onnx",), "torch": ("config.json", "head.safetensors")}
 _LOADABLE = {".json", ".safetensors", ".bin", ".onnx", ".data", ".npz"}
 
-# Keys of a calibration and a threshold that came later. They are written only where they say
-# something, so that an older gauge is read as it is and keeps its id.
-_OPTIONAL = {"knots", "sha256"}
+# Keys of a manifest, a calibration and a threshold that came later. They are written only where
+# they say something, so that an older gauge is read as it is and keeps its id.
+_OPTIONAL = {"teachers", "knots", "sha256"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Manifest:
     """SPDX expression of the weights' licence"""
     data: tuple[Mapping[str, Any], ...] = ()
     """training sources: `source`, `licence`, `rows`"""
+    teachers: tuple[Mapping[str, Any], ...] = ()
+    """gauges whose costs were targets: `gauge`, `licence`, `base`, and their `data`"""
     outputs: tuple[str, ...] = ("cost",)
     """what each output of the head means; the cost comes first"""
     thresholds: tuple[Threshold, ...] = ()
@@ -72,7 +74,7 @@ class Manifest:
     def to_dict(self) -> dict[str, Any]:
         """What `gauge.json` holds."""
         values = asdict(self)
-        for entry in (values["calibration"], *values["thresholds"]):
+        for entry in (values, values["calibration"], *values["thresholds"]):
             for key in _OPTIONAL & entry.keys():
                 if not entry[key]:
                     del entry[key]
@@ -114,8 +116,8 @@ class Manifest:
         values["thresholds"] = tuple(
             Threshold(**{**entry, "sha256": tuple(entry.get("sha256", ()))}) for entry in thresholds
         )
-        for key in ("data", "outputs", "metrics"):
-            values[key] = tuple(values[key])
+        for key in ("data", "teachers", "outputs", "metrics"):
+            values[key] = tuple(values.get(key, ()))
         manifest = cls(**values)
         calibration = manifest.calibration
         if not (calibration.rises and 0 < calibration.prior < 1):

@@ -177,3 +177,26 @@ def test_long_texts_train_on_their_first_window_and_are_counted(tmp_path):
     assert len(short.ids[0]) < MAX_TOKENS
     assert loaded.report.truncated == 1
     assert not math.isnan(long.unsafe[0])
+
+
+def test_unlabelled_rows_take_part_where_asked_for(tmp_path):
+    rows = [
+        {"question": "a", "answer": "cat", "verdict": "fine"},
+        {"question": "b", "answer": "dog", "verdict": "unsure"},
+        {"question": "c", "answer": "sun", "verdict": None},
+        {"question": "a", "answer": "cat", "verdict": None},
+        {"question": "d", "answer": "rain", "verdict": "unsure"},
+        {"question": "d", "answer": "rain", "verdict": "grim"},
+    ]
+    options = {
+        "columns": {"prompt": "question", "response": "answer", "label": "verdict"},
+        "labels": {"fine": 0, "grim": 1, "unsure": None},
+    }
+    assert load(tmp_path, rows, **options).report.used == 2
+    loaded = load(tmp_path, rows, **options, unlabelled=True, balance=True, weight=2.0)
+    assert [row.items[0].unsafe for row in loaded.rows] == [0.0, None, None, 1.0]
+    report = loaded.report
+    assert (report.used, report.duplicate, report.contradictory, report.unlabelled) == (4, 2, 0, 0)
+    assert account(report) == report.read
+    examples = tokenise([loaded], Windower(make_tokenizer(), Layout((1,), (2,), (2,), 32)))
+    assert [example.weight for example in examples] == [2.0] * 4  # two classes of one row each

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from harmgauge.training.losses import Targets, cost_terms
+from harmgauge.training.losses import Targets, cost_terms, distil_term
 
 NAN = math.nan
 
@@ -64,3 +64,23 @@ def test_label_smoothing_moves_labels_inward():
     cost = torch.tensor([0.7])
     smoothed = cost_terms(cost, targets([1.0]), label_smoothing=0.1).sign.item()
     assert smoothed == pytest.approx(cost_terms(cost, targets([0.9])).sign.item(), rel=1e-6)
+
+
+def test_the_distillation_term_is_the_divergence_from_the_teacher():
+    cost, teacher = torch.tensor([0.7, -1.0]), torch.tensor([2.0, 0.5])
+    term = distil_term(cost, teacher, torch.tensor([1.0, 3.0]), temperature=2.0).item()
+    expected = 0.0
+    for c, t, weight in ((0.7, 2.0, 1.0), (-1.0, 0.5, 3.0)):
+        p, q = 1 / (1 + math.exp(-t / 2)), 1 / (1 + math.exp(-c / 2))
+        expected += weight * 4 * (p * math.log(p / q) + (1 - p) * math.log((1 - p) / (1 - q)))
+    assert term == pytest.approx(expected, rel=1e-5)
+
+
+def test_at_a_high_temperature_costs_are_matched():
+    cost = torch.tensor([3.0], requires_grad=True)
+    distil_term(cost, torch.tensor([1.0]), torch.ones(1), temperature=100.0).backward()
+    assert cost.grad.item() == pytest.approx((3.0 - 1.0) / 4, rel=1e-3)
+
+
+def test_without_a_teacher_there_is_no_distillation_term():
+    assert cost_terms(torch.tensor([2.0]), targets([1.0])).distil.item() == 0

@@ -64,6 +64,8 @@ def test_one_past_the_end_of_a_list_appends(recipe_file):
         ("data.train.9.cap=1", "names no place"),
         ("name.x=1", "names no place"),
         ("optim.betas=[0.9", "not valid YAML"),
+        ("data.train.0.unlabelled=true", "add distil.teachers"),
+        ("data.valid.0.unlabelled=true", "data.valid measures by labels"),
     ],
 )
 def test_a_bad_key_or_value_is_named(recipe_file, override, said):

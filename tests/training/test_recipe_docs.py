@@ -16,6 +16,7 @@ SECTIONS = {
     "Recipe": recipe.Recipe,
     "data": recipe.Data,
     "data.train and data.valid, each source": recipe.Source,
+    "distil": recipe.Distil,
     "model": recipe.Model,
     "model.lora": recipe.Lora,
     "loss": recipe.Loss,

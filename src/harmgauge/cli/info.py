@@ -41,6 +41,7 @@ def _lines(manifest: Manifest) -> list[str]:
         f"licence      {manifest.licence} (of the weights)",
         f"data         {sources}, {rows} rows",
         *_table(manifest.data),
+        *(f"teacher      {each['gauge']}, licence {each['licence']}" for each in manifest.teachers),
         f"base         {manifest.base.get('name')}, sha256 {manifest.base.get('sha256')}",
         f"cost         {manifest.direction}: below 0 safe, above 0 unsafe, in log-odds",
         f"reads        template {manifest.template}, windows of {layout.max_tokens} tokens that "

@@ -46,6 +46,7 @@ def read_rows(
     labels: Mapping[str, float | None] | None = None,
     label: float | None = None,
     part: Part = "exchange",
+    unlabelled: bool = False,
     source: str | None = None,
 ) -> Table:
     """Read a file, a Hub data set named `hub:OWNER/NAME[:SPLIT]`, or texts made from templates,
@@ -59,6 +60,7 @@ def read_rows(
         label: the label of rows that have none.
         part: "prompt" keeps the prompts alone, each once, without the label of their response;
             "response" keeps the responses without their prompts.
+        unlabelled: keep rows whose label is mapped to None, as rows without a label.
         source: name of the source; None takes the name of the file's folder.
 
     Raises:
@@ -89,7 +91,7 @@ def read_rows(
                 unknown.add(key)
                 continue
             unsafe = None if key is None else mapping[key]
-            if key is not None and unsafe is None:
+            if key is not None and unsafe is None and not unlabelled:
                 table.left_out += 1
                 continue
             reading = _with_part(layout.read(Fields(record, unsafe)), part, label)

@@ -31,6 +31,8 @@ class Base:
     tokenizer: Tokenizer
     data: tuple[Mapping[str, Any], ...] = ()
     """what a gauge was trained on before, with its licences: `source`, `licence`, `rows`"""
+    teachers: tuple[Mapping[str, Any], ...] = ()
+    """its teachers, as in `Manifest.teachers`"""
 
 
 def load_base(base: str, settings: Model) -> Base:
@@ -81,7 +83,7 @@ def _gauge(base: str, settings: Model) -> Base:
         base_sha256=weights_sha256(str(folder)) or manifest.files.get("model.onnx"),
     )
     data = ({**each, "source": f"{manifest.name}: {each['source']}"} for each in manifest.data)
-    return Base(model, tokenizer, tuple(data))
+    return Base(model, tokenizer, tuple(data), manifest.teachers)
 
 
 def cache_folder() -> Path:

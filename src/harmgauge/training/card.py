@@ -41,6 +41,30 @@ def _origin(manifest: Manifest) -> list[str]:
         f"Trained on {rows} rows of {sources}:",
         "",
         *_table(manifest.data),
+        *_teachers(manifest),
+    ]
+
+
+def _teachers(manifest: Manifest) -> list[str]:
+    if not manifest.teachers:
+        return []
+    return [
+        "",
+        "It also learnt what these gauges say of the texts of that data:",
+        "",
+        *_table(
+            [
+                {
+                    "gauge": teacher["gauge"],
+                    "licence": teacher["licence"],
+                    "base": teacher["base"],
+                    "learnt from": ", ".join(
+                        f"{each['source']} ({each['licence']})" for each in teacher["data"]
+                    ),
+                }
+                for teacher in manifest.teachers
+            ]
+        ),
     ]
 
 

@@ -44,7 +44,8 @@ def fingerprint(examples: Iterable[Example]) -> str:
     """Hash of all that a run reads of its examples."""
     digest = hashlib.sha256()
     for each in examples:
-        digest.update(repr((each.ids, each.unsafe, each.safer, each.weight)).encode())
+        known = (each.ids, each.unsafe, each.safer, each.weight, *each.teacher)
+        digest.update(repr(known).encode())
     return digest.hexdigest()
 
 

@@ -150,8 +150,8 @@ def _step(
 ) -> dict[str, float]:
     """One optimiser step; returns what the log says of it."""
     model.train()
-    totals = dict.fromkeys(("rank", "sign", "l2"), 0.0)
-    weights = {"rank": recipe.loss.rank, "sign": recipe.loss.sign, "l2": recipe.loss.l2}
+    totals = {name: 0.0 for name, norm in schedule.norms.items() if norm}
+    temperature = recipe.distil.temperature if recipe.distil else 1.0
     loss_total = 0.0
     for batch in schedule.steps[step]:
         chosen = [examples[i] for i in batch]
@@ -159,16 +159,18 @@ def _step(
         with accelerator.autocast():
             scores = model(ids.to(accelerator.device), mask.to(accelerator.device))
         terms = cost_terms(
-            scores[:, 0], _targets(chosen, accelerator.device), recipe.loss.label_smoothing
+            scores[:, 0],
+            _targets(chosen, accelerator.device),
+            recipe.loss.label_smoothing,
+            temperature,
         )
         # Each term is divided by its own mean count a step, so that every row weighs the same
         # in whichever batch it falls.
         loss = scores.new_zeros(())
-        for name, value in (("rank", terms.rank), ("sign", terms.sign), ("l2", terms.l2)):
-            if schedule.norms[name]:
-                value = value / schedule.norms[name]
-                totals[name] += value.item()
-                loss = loss + weights[name] * value
+        for name in totals:
+            value = getattr(terms, name) / schedule.norms[name]
+            totals[name] += value.item()
+            loss = loss + getattr(recipe.loss, name) * value
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"the loss is not finite at step {step + 1}, rows {chosen[0].id} to "
@@ -185,6 +187,7 @@ def _step(
 def _targets(examples: Sequence[Example], device: torch.device) -> Targets:
     unsafe: list[float] = []
     weight: list[float] = []
+    teacher: list[float] = []
     safer: list[int] = []
     riskier: list[int] = []
     for example in examples:
@@ -193,11 +196,13 @@ def _targets(examples: Sequence[Example], device: torch.device) -> Targets:
             riskier.append(len(unsafe) + 1 - example.safer)
         unsafe += example.unsafe
         weight += [example.weight] * len(example.ids)
+        teacher += example.teacher or [math.nan] * len(example.ids)
     return Targets(
         unsafe=torch.tensor(unsafe, device=device),
         weight=torch.tensor(weight, device=device),
         safer=torch.tensor(safer, dtype=torch.long, device=device),
         riskier=torch.tensor(riskier, dtype=torch.long, device=device),
+        teacher=torch.tensor(teacher, device=device),
     )
 
 

@@ -32,6 +32,8 @@ class Example:
     """label of each sequence, NaN where unknown"""
     safer: int | None
     weight: float
+    teacher: tuple[float, ...] = ()
+    """cost of each sequence by the teachers, NaN where they gave none; empty without teachers"""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -81,7 +83,8 @@ def load_sources(
     Exact duplicates become one row; rows that differ in the label alone become one row with the
     mean label; of pairs that disagree on which response is safer the first counts; pairs with
     identical responses, pairs whose safer response is the only unsafe one, and rows that teach
-    nothing (no label, no pair) are left out. Each row that was read is counted once.
+    nothing (no label, no pair, and not `unlabelled` for a teacher) are left out. Each row that
+    was read is counted once.
 
     Raises:
         DataError: a file is missing or unreadable, or nothing of it can be used.
@@ -127,16 +130,23 @@ def tokenise(loaded: Iterable[LoadedSource], windower: Windower) -> list[Example
 def row_weights(loaded: LoadedSource) -> Callable[[Row], float]:
     """What a row counts, by the recipe; with `balance`, safe and unsafe singles count alike."""
     weight = loaded.source.weight
-    unsafe = sum(_is_unsafe(row) for row in loaded.rows if not row.is_pair)
-    safe = sum(not row.is_pair for row in loaded.rows) - unsafe
+    singles = [row for row in loaded.rows if _is_labelled_single(row)]
+    unsafe = sum(map(_is_unsafe, singles))
+    safe = len(singles) - unsafe
     if not loaded.source.balance or not safe or not unsafe:
         return lambda row: weight
     half = (safe + unsafe) / 2  # the mean weight stays what the recipe says
 
     def balanced(row: Row) -> float:
-        return weight if row.is_pair else weight * half / (unsafe if _is_unsafe(row) else safe)
+        if not _is_labelled_single(row):
+            return weight
+        return weight * half / (unsafe if _is_unsafe(row) else safe)
 
     return balanced
+
+
+def _is_labelled_single(row: Row) -> bool:
+    return not row.is_pair and row.items[0].unsafe is not None
 
 
 def _is_unsafe(row: Row) -> bool:
@@ -152,6 +162,7 @@ def _load(source: Source, data: Data, seed: int, folder: Path) -> LoadedSource:
         labels=source.labels,
         label=source.label,
         part=source.part,
+        unlabelled=source.unlabelled,
         source=source.name or (path.parent.name if isinstance(path, Path) else None),
     )
     report = SourceReport(table.source, source.licence)
@@ -159,7 +170,7 @@ def _load(source: Source, data: Data, seed: int, folder: Path) -> LoadedSource:
     report.bad, report.duplicate = len(table.bad), table.collapsed
     report.left_out = table.left_out + len(table.rows) - len(of_kind)
     report.read = report.bad + report.duplicate + report.left_out + len(of_kind)
-    rows = _clean([_shape(row, source) for row in of_kind], report)
+    rows = _clean([_shape(row, source) for row in of_kind], report, source.unlabelled)
     if source.cap is not None and len(rows) > source.cap:
         chosen = np.random.default_rng(seed).permutation(len(rows))[: source.cap]
         report.capped = len(rows) - source.cap
@@ -216,10 +227,10 @@ def _recast(item: Item, role: str) -> Item:
     return replace(item, exchange=exchange)
 
 
-def _clean(rows: Sequence[Row], report: SourceReport) -> list[Row]:
+def _clean(rows: Sequence[Row], report: SourceReport, keep_unlabelled: bool) -> list[Row]:
     alike: dict[Hashable, list[Row]] = {}
     for row in rows:
-        fault = _fault(row)
+        fault = _fault(row, keep_unlabelled)
         if fault is not None:
             setattr(report, fault, getattr(report, fault) + 1)
             continue
@@ -228,7 +239,7 @@ def _clean(rows: Sequence[Row], report: SourceReport) -> list[Row]:
     return [_merge(same, report) for same in alike.values()]
 
 
-def _fault(row: Row) -> str | None:
+def _fault(row: Row, keep_unlabelled: bool) -> str | None:
     """Why a row cannot be trained on, as `SourceReport` calls it."""
     if any(item.exchange.blank for item in row.items):
         return "bad"
@@ -236,20 +247,24 @@ def _fault(row: Row) -> str | None:
         return "identical_responses"
     if row.safer is not None and _contradicts_itself(row):
         return "contradictory"
-    if row.safer is None and all(item.unsafe is None for item in row.items):
+    if not keep_unlabelled and _is_unlabelled(row):
         return "unlabelled"
     return None
 
 
+def _is_unlabelled(row: Row) -> bool:
+    return row.safer is None and all(item.unsafe is None for item in row.items)
+
+
 def _merge(same: Sequence[Row], report: SourceReport) -> Row:
     """One row for all of one text or pair: singles get the mean label, of pairs the first stays."""
-    first, *repeats = same
-    agree = sum(_says(row) == _says(first) for row in repeats)
+    first, *repeats = sorted(same, key=_is_unlabelled)  # what says something goes before
+    agree = sum(_is_unlabelled(row) or _says(row) == _says(first) for row in repeats)
     report.duplicate += agree
     report.contradictory += len(repeats) - agree
     if first.is_pair or agree == len(repeats):
         return first
-    labels = [row.items[0].unsafe or 0.0 for row in same]
+    labels = [row.items[0].unsafe for row in same if row.items[0].unsafe is not None]
     return replace(first, items=(replace(first.items[0], unsafe=sum(labels) / len(labels)),))
 
 

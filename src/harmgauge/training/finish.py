@@ -73,6 +73,7 @@ def make_bundle(job: Job, out: Path) -> Path:
                 for each in (loaded.report for loaded in job.train_sources)
             ),
         ),
+        teachers=job.teachers,
         outputs=spec.outputs,
     )
     # Not yet where people look for it: a bundle without calibration must never be taken for one.

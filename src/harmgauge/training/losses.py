@@ -1,4 +1,4 @@
-"""The cost loss of Safe RLHF."""
+"""The cost loss of Safe RLHF, and its distillation term."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class Targets:
     """index of the safer sequence of each pair; `[pairs]`"""
     riskier: Tensor
     """index of the other one; `[pairs]`"""
+    teacher: Tensor | None = None
+    """cost by the teachers, NaN unknown; `[n]`"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,13 @@ class Terms:
     rank: Tensor
     sign: Tensor
     l2: Tensor
+    distil: Tensor
 
 
-def cost_terms(cost: Tensor, targets: Targets, label_smoothing: float = 0.0) -> Terms:
-    r"""Sums of the three terms of the cost loss.
+def cost_terms(
+    cost: Tensor, targets: Targets, label_smoothing: float = 0.0, temperature: float = 1.0
+) -> Terms:
+    r"""Sums of the terms of the cost loss.
 
     For a pair of responses, :math:`y^+` the riskier and :math:`y^-` the safer one, and signs
     :math:`s(y) = +1` for unsafe and :math:`-1` for safe,
@@ -54,6 +59,7 @@ def cost_terms(cost: Tensor, targets: Targets, label_smoothing: float = 0.0) -> 
         cost: raw costs, `[n]`.
         targets: labels, weights and pairs over the same `n` sequences.
         label_smoothing: moves labels 0 and 1 inward by this much.
+        temperature: of the distillation term, see `distil_term`.
 
     Returns:
         Weighted sums; the caller divides each by its own count.
@@ -69,4 +75,30 @@ def cost_terms(cost: Tensor, targets: Targets, label_smoothing: float = 0.0) -> 
         cost[known], label, weight=targets.weight[known], reduction="sum"
     )
     l2 = (targets.weight * cost.square()).sum()
-    return Terms(rank=rank, sign=sign, l2=l2)
+    distil = cost.new_zeros(())
+    if targets.teacher is not None:
+        distil = distil_term(cost, targets.teacher, targets.weight, temperature)
+    return Terms(rank=rank, sign=sign, l2=l2, distil=distil)
+
+
+def distil_term(cost: Tensor, teacher: Tensor, weight: Tensor, temperature: float) -> Tensor:
+    r"""Weighted sum of the cross-entropy against the teacher's softened probability.
+
+    With :math:`t` the teacher's cost and :math:`T` the temperature,
+
+    .. math::
+        T^2 \, \mathrm{BCE}(\sigma(t / T),\; \sigma(C / T))
+
+    (Hinton et al., Distilling the Knowledge in a Neural Network, arXiv 1503.02531, for two
+    classes; :math:`T^2` keeps the size of the gradient). For a large :math:`T` its gradient is
+    that of :math:`(C - t)^2 / 8`, the matching of logits which Kim et al., arXiv 2105.08919,
+    found better with reliable labels: one term for both. Shifted to be 0 where the costs agree.
+    """
+    known = ~torch.isnan(teacher)
+    soft = teacher[known] / temperature
+    target = torch.sigmoid(soft)
+    here, entropy = (
+        binary_cross_entropy_with_logits(logits, target, weight=weight[known], reduction="sum")
+        for logits in (cost[known] / temperature, soft)
+    )
+    return temperature**2 * (here - entropy)

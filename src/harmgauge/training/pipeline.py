@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 
 from ..data.schema import shown
 from ..errors import RecipeError
+from ..settings import validate
 from ..windows import Windower
 from .bases import load_base
 from .checkpoints import write_text
@@ -25,9 +26,11 @@ from .cost import check_choice, train
 from .examples import Example, LoadedSource, SourceReport, drop_leaks, load_sources, tokenise
 from .finish import make_bundle
 from .freezing import choose_trainable, merged_backbone
+from .licences import check_licence
 from .model import CostModel
 from .recipe import Recipe
 from .schedule import Schedule, make_schedule
+from .teachers import provenance, taught
 from .validation import check_calibration
 
 AFTER_TRAINING = frozenset({"description", "licence", "storage", "runtime", "calibrate"})
@@ -43,6 +46,8 @@ class Job:
     tokenizer: Tokenizer
     earlier_data: tuple[Mapping[str, Any], ...]
     """what the base was trained on before, where it is a gauge"""
+    teachers: tuple[Mapping[str, Any], ...]
+    """as in `Manifest.teachers`, those of the base first"""
     train: list[Example]
     valid: list[Example]
     watched: list[Example]
@@ -80,6 +85,8 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     torch.manual_seed(recipe.seed)  # the head's first weights belong to the run
     base = load_base(recipe.base, recipe.model)
     choose_trainable(base.model, recipe.model)
+    teachers = (*base.teachers, *provenance(recipe.distil.teachers if recipe.distil else ()))
+    check_licence(recipe.licence, teachers, base.data)
     train_sources = load_sources(recipe.data.train, recipe.data, recipe.seed, folder)
     valid_sources = load_sources(recipe.data.valid, recipe.data, recipe.seed, folder)
     drop_leaks(train_sources, valid_sources)
@@ -92,10 +99,13 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
             "split by prompt (harmgauge data split)"
         )
     schedule = make_schedule(examples, recipe.optim, recipe.seed)
-    if not any(getattr(recipe.loss, term) * schedule.norms[term] for term in ("rank", "sign")):
+    told = recipe.distil is not None and recipe.loss.distil > 0
+    if not told and not any(
+        getattr(recipe.loss, term) * schedule.norms[term] for term in ("rank", "sign")
+    ):
         raise RecipeError(
-            "nothing can be learnt: loss.rank weighs pairs, loss.sign labels, and of what the "
-            "training rows hold the weight is 0"
+            "nothing can be learnt: loss.rank weighs pairs, loss.sign labels, loss.distil "
+            "teachers, and of what the recipe and its training rows hold the weight is 0"
         )
     valid = tokenise(valid_sources, windower)
     watched = _capped(_watched(valid, recipe.evaluate.watch), recipe.evaluate.cap, recipe.seed)
@@ -107,6 +117,7 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
         base.model,
         base.tokenizer,
         base.data,
+        teachers,
         examples,
         valid,
         watched,
@@ -133,6 +144,8 @@ def run(
     if not quiet:
         click.echo(f"{job.describe()}\n{job.schedule}", err=True)
 
+    if recipe.distil is not None:
+        job.train = taught(job.train, job.train_sources, recipe.distil.teachers, quiet=quiet)
     train(job.model, job.train, job.watched, recipe, out, resume=resume, quiet=quiet)
     draw_losses(out / "log.jsonl", out / "loss.png")
 
@@ -156,9 +169,13 @@ def _check_folder(out: Path, recipe: Recipe, resume: bool) -> None:
         raise RecipeError(
             f"{out} holds a run; go on with --resume, choose another --out or remove it"
         )
-    begun = json.loads(path.read_text(encoding="utf-8"))
-    asked = recipe.model_dump(mode="json", by_alias=True)
-    changed = [key for key in asked if key not in AFTER_TRAINING and begun.get(key) != asked[key]]
+    # Read as a recipe, so that keys which came later have their defaults.
+    begun = validate(Recipe, json.loads(path.read_text(encoding="utf-8")), path)
+    changed = [
+        key
+        for key in Recipe.model_fields
+        if key not in AFTER_TRAINING and getattr(begun, key) != getattr(recipe, key)
+    ]
     if changed:
         raise RecipeError(
             f"{out} was begun with other settings ({', '.join(changed)}); resume with the same "
@@ -177,8 +194,8 @@ def draw_losses(log: Path, picture: Path) -> None:
     steps = [record for record in records if "step" in record]
     checks = [record for record in records if "evaluated_at" in record]
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    for name in ("rank", "sign"):
-        values = [record[name] for record in steps]
+    for name in ("rank", "sign", "distil"):
+        values = [record.get(name, 0.0) for record in steps]
         if any(values):
             left.plot([r["step"] for r in steps], _smooth(values), label=f"{name} term")
     left.axhline(math.log(2), color="grey", linewidth=0.8, linestyle=":", label="ln 2: no skill")

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ..data.columns import ColumnRole
 from ..data.labels import label_key
@@ -50,6 +50,8 @@ class Source(Section):
     """at most this many rows, drawn with the recipe's seed"""
     weight: float = Field(default=1.0, gt=0)
     """of each row, in the loss, or of a validation source in the calibration"""
+    unlabelled: bool = False
+    """keep rows that say nothing of harm, by label or pair, for what teachers say of them"""
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -102,8 +104,19 @@ class Loss(Section):
     rank: float = Field(default=1.0, ge=0)
     sign: float = Field(default=1.0, ge=0)
     l2: float = Field(default=1e-3, ge=0)
+    distil: float = Field(default=1.0, ge=0)
+    """has a part only where the recipe has `distil`"""
     label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
     """labels become s and 1-s: annotators err, and a sure model calibrates badly"""
+
+
+class Distil(Section):
+    """Learning from what other gauges say, see `teachers`."""
+
+    teachers: list[str] = Field(min_length=1)
+    """installed gauges by name, or folders of bundles; their costs are averaged"""
+    temperature: float = Field(default=1.0, gt=0)
+    """above 1, softer targets; far above, the costs themselves are matched"""
 
 
 class Optim(Section):
@@ -159,10 +172,20 @@ class Recipe(Section):
     calibrate: bool = True
     """fit bias and temperature on validation data; else raw scores are taken for costs"""
     data: Data
+    distil: Distil | None = None
+    """teachers whose costs are targets beside the labels"""
     model: Model = Model()
     loss: Loss = Loss()
     optim: Optim = Optim()
     evaluate: Evaluate = Evaluate()
+
+    @model_validator(mode="after")
+    def _unlabelled_rows_need_a_teacher(self) -> Self:
+        if any(source.unlabelled for source in self.data.valid):
+            raise ValueError("data.valid measures by labels; leave out unlabelled")
+        if self.distil is None and any(source.unlabelled for source in self.data.train):
+            raise ValueError("unlabelled rows teach nothing without teachers; add distil.teachers")
+        return self
 
 
 def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:

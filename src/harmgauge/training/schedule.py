@@ -50,10 +50,12 @@ def make_schedule(examples: Sequence[Example], optim: Optim, seed: int) -> Sched
 def _norms(
     examples: Sequence[Example], batches: Sequence[Sequence[int]], steps: int
 ) -> dict[str, float]:
-    rank = sign = l2 = 0.0
+    rank = sign = l2 = distil = 0.0
     for index in (i for batch in batches for i in batch):
         example = examples[index]
         rank += example.weight * (example.safer is not None)
         sign += example.weight * sum(not math.isnan(label) for label in example.unsafe)
         l2 += example.weight * len(example.ids)
-    return {"rank": rank / steps, "sign": sign / steps, "l2": l2 / steps}
+        distil += example.weight * sum(not math.isnan(cost) for cost in example.teacher)
+    sums = {"rank": rank, "sign": sign, "l2": l2, "distil": distil}
+    return {name: value / steps for name, value in sums.items()}
