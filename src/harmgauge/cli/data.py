@@ -24,7 +24,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 def data() -> None:
     """Check, describe, split or fetch training data.
 
-    FILE is jsonl, json, csv or parquet, each also .gz, or hub:OWNER/NAME[:SPLIT].
+    FILE is jsonl, json, csv or parquet, each also .gz, hub:OWNER/NAME[:SPLIT] or
+    templates:FAMILY[:PART].
     """
 
 

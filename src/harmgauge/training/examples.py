@@ -13,6 +13,7 @@ from ..data.columns import Columns
 from ..data.hub import is_address
 from ..data.read import read_rows
 from ..data.row import Item, Row
+from ..data.templates.refusals import put_refusals_first
 from ..errors import DataError
 from ..exchange import Exchange
 from ..windows import Windower
@@ -175,6 +176,8 @@ def _load(source: Source, data: Data, seed: int, folder: Path) -> LoadedSource:
         chosen = np.random.default_rng(seed).permutation(len(rows))[: source.cap]
         report.capped = len(rows) - source.cap
         rows = [rows[i] for i in sorted(chosen)]
+    if source.refusal_first:
+        rows = put_refusals_first(rows, source.refusal_first, seed)
     if not rows:
         raise DataError(
             f"{path}: none of {report.read} rows can be trained on ({report.bad} unreadable, "

@@ -23,7 +23,8 @@ class Source(Section):
     """One data file and how it takes part."""
 
     path: str
-    """file below the data folder, an absolute path, or hub:OWNER/NAME[:SPLIT]"""
+    """file below the data folder, an absolute path, hub:OWNER/NAME[:SPLIT] or
+    templates:FAMILY[:PART]"""
     licence: str
     """licence of the data, carried into the bundle"""
     name: str | None = None
@@ -44,6 +45,9 @@ class Source(Section):
     """of each pair, read only the safer response, as a single"""
     kind: str | None = None
     """keep only rows whose `kind` column says this"""
+    refusal_first: float = Field(default=0.0, ge=0, le=1)
+    """put a refusal before this share of the unsafe responses, and now and then before a safe one;
+    labels stay"""
     balance: bool = False
     """safe and unsafe rows count alike, whatever their numbers: in the loss, or the calibration"""
     cap: int | None = Field(default=None, ge=1)

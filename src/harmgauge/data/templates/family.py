@@ -34,7 +34,8 @@ _HERE = Path(__file__).parent
 _DRAWS = 48
 """texts of one template, at most: more would differ in little but the greeting"""
 _SWAPS = 8
-"""groups that one draw of a paired template is said of"""
+"""groups that one draw of a paired template is said of in training; in validation all are, so that
+each can be set against each"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,28 +116,34 @@ def _expand(family: str, part: Part, seed: int) -> Iterator[Record]:
         for number, template in part_of(numbered, part):
             name = f"{topic.name}-{topic.label}-{number}"
             rng = random.Random(f"{seed} {family} {part} {name}")
-            for draw in range(_DRAWS // (_SWAPS if topic.pair else 1)):
-                turns = [template] if isinstance(template, str) else list(template)
-                yield from _records(topic, f"{name}/{draw}", turns, slots, rng)
+            turns = [template] if isinstance(template, str) else template
+            groups: Sequence[Filler] = slots[topic.pair] if topic.pair else [""]
+            swaps = min(_SWAPS, len(groups)) if part == "train" else len(groups)
+            for draw in range(_DRAWS // swaps):
+                said_of = rng.sample(groups, swaps)
+                yield from _records(topic, f"{name}/{draw}", turns, slots, said_of, rng)
 
 
 def _records(
-    topic: Topic, name: str, turns: Sequence[str], slots: Slots, rng: random.Random
+    topic: Topic,
+    name: str,
+    turns: Sequence[str],
+    slots: Slots,
+    said_of: Sequence[Filler],
+    rng: random.Random,
 ) -> Iterator[Record]:
-    """The record of one draw, or those of its swaps."""
+    """The records of one draw: alike but for the group that they speak of."""
     voice = Voice.draw(rng, topic.manners) if topic.manners else Voice()
-    swaps: list[Mapping[str, Filler]] = [{}]
-    if topic.pair is not None:
+    if topic.pair:
         voice = replace(voice, slip=None)  # it would fall on another word in each swap
-        groups = slots[topic.pair]
-        swaps = [{topic.pair: each} for each in rng.sample(groups, min(_SWAPS, len(groups)))]
-    other = rng.random()
-    for swap in swaps:
-        draw = Draw(slots, random.Random(other), swap)
+    seed = rng.random()
+    for group in said_of:
+        draw = Draw(slots, random.Random(seed), {topic.pair: group} if topic.pair else {})
         texts = [draw.fill(turn) for turn in turns]
         if len(texts) % 2:  # the user has the last turn
             texts[-1] = voice.put_on(texts[-1])
-        record: Record = {
+        identity = {} if isinstance(group, str) else {"identity": group["name"]}
+        yield {
             "messages": [
                 {"role": ("user", "assistant")[at % 2], "content": text}
                 for at, text in enumerate(texts)
@@ -144,11 +151,8 @@ def _records(
             "is_safe": topic.label == "safe",
             "kind": topic.name,
             "template": name,
+            **identity,
         }
-        group = draw.chosen.get(topic.pair or "")
-        if isinstance(group, Mapping):
-            record["identity"] = group["name"]
-        yield record
 
 
 @cache

@@ -1,0 +1,66 @@
+"""Templates as sources of a recipe, and refusals put before its unsafe responses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from test_examples import account, qa
+from tiny_task import write_rows
+
+from harmgauge.errors import DataError
+from harmgauge.training.examples import drop_leaks, load_sources
+from harmgauge.training.recipe import Data, Source
+
+
+def load(folder: Path, path: str, seed: int = 0, **options):
+    source = Source(path=path, licence="Apache-2.0", **options)
+    return load_sources(
+        [source], Data(root=str(folder), train=[source], valid=[source]), seed, folder
+    )[0]
+
+
+def test_a_family_is_a_source_and_caps_draw_by_the_seed(tmp_path):
+    ids = []
+    for seed in (0, 0, 1):
+        loaded = load(tmp_path, "templates:twins:valid", seed, cap=40)
+        assert len(loaded.rows) == loaded.report.used == 40
+        assert (loaded.report.source, loaded.report.bad) == ("twins", 0)
+        assert 0 < loaded.report.unsafe < 40
+        assert account(loaded.report) == loaded.report.read
+        ids.append([row.id for row in loaded.rows])
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_kind_keeps_one_topic(tmp_path):
+    loaded = load(tmp_path, "templates:conversations:valid", kind="answer", name="answers")
+    assert loaded.report.source == "answers"
+    assert {row.meta["kind"] for row in loaded.rows} == {"answer"}
+    assert loaded.report.left_out > 0
+
+
+def test_parts_do_not_leak_into_each_other(tmp_path):
+    train = load(tmp_path, "templates:hostile_harmless:train")
+    used = train.report.used
+    drop_leaks([train], [load(tmp_path, "templates:hostile_harmless:valid")])
+    assert (train.report.leaked, train.report.used) == (0, used)
+
+
+def test_refusal_first_changes_responses_and_no_count(tmp_path):
+    rows = [qa(f"p {i}", f"cat {i}", i % 2 == 0) for i in range(80)]
+    write_rows(tmp_path / "made" / "rows.jsonl", rows)
+    plain = load(tmp_path, "made/rows.jsonl")
+    loaded = load(tmp_path, "made/rows.jsonl", refusal_first=1.0)
+    assert account(loaded.report) == loaded.report.read == 80
+    assert loaded.report.unsafe == plain.report.unsafe == 40
+    changed = {0.0: 0, 1.0: 0}
+    for before, after in zip(plain.rows, loaded.rows, strict=True):
+        assert before.items[0].unsafe == after.items[0].unsafe
+        changed[after.items[0].unsafe] += before != after
+    assert changed[1.0] == 40
+    assert 0 < changed[0.0] < 25
+
+
+def test_a_family_that_there_is_none_of_is_named_with_the_nearest(tmp_path):
+    with pytest.raises(DataError, match="did you mean conversations"):
+        load(tmp_path, "templates:conversation:train")
