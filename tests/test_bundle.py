@@ -59,8 +59,11 @@ def test_keys_that_came_later_are_written_where_they_say_something(bundle, tmp_p
     written = json.loads((bundle / "gauge.json").read_text())
     assert "knots" not in written["calibration"]
     assert "sha256" not in written["thresholds"][0]
+    assert "categories" not in written
     again = replace(
         read_bundle(bundle),
+        outputs=("cost", "spam"),
+        categories={"spam": replace(MANIFEST.calibration, knots=((0.0, 0.5), (1, 2.5)))},
         calibration=replace(MANIFEST.calibration, knots=((-1.0, -2.5), (1, 0.5))),
         thresholds=(replace(MANIFEST.thresholds[0], sha256=("ab12",)),),
     )
@@ -126,6 +129,9 @@ def test_an_unknown_format_version_is_refused_by_name(bundle):
         ({"runtime": [], "name": 5}, "wrong kind: name, runtime"),
         ({"outputs": [5]}, "wrong kind: outputs"),
         ({"outputs": ["violence"]}, "must be the cost"),
+        ({"outputs": ["cost", "spam"]}, "scales of all outputs but the cost"),
+        ({"categories": {"spam": CALIBRATION}}, "scales of all outputs but the cost"),
+        ({"categories": {"spam": {"bias": 1}}}, "categories, spam lacks a key"),
         ({"metrics": ["auroc"]}, "wrong kind: metrics"),
         ({"thresholds": [{"name": "fpr1"}]}, "thresholds lacks a key: confidence"),
         ({"calibration": {**CALIBRATION, "bias": math.nan}}, "calibration has .* kind: bias"),

@@ -10,7 +10,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from harmgauge import BundleError, Exchange, ExchangeError, RecipeError, load, scoring
-from harmgauge.calibration import logit
+from harmgauge.calibration import Calibration, logit
 from harmgauge.gauge import Gauge
 from harmgauge.runtime import load_runtime
 from harmgauge.runtime.batches import BATCH_TOKENS
@@ -235,10 +235,24 @@ def test_further_outputs_are_categories(tiny_gauge, tiny_bundle):
         def raw_scores(self, ids, mask):
             return np.tile(np.array([[1.0, -2.0]], np.float32), (len(ids), 1))
 
-    manifest = replace(tiny_gauge.manifest, outputs=("cost", "violence"))
+    scale = Calibration(bias=1.0, temperature=2.0, prior=0.5, data="made", n=9)
+    manifest = replace(
+        tiny_gauge.manifest,
+        outputs=("cost", "violence"),
+        categories={"violence": scale},
+        calibration=replace(scale, bias=0.0),
+    )
     tokenizer = Tokenizer.from_file(str(tiny_bundle / "tokenizer.json"))
     verdict = Gauge(manifest, tokenizer, Two()).verdict("hello")
-    assert verdict.categories == {"violence": pytest.approx(1 / (1 + math.exp(2)))}
+    assert verdict.categories == {"violence": pytest.approx(0.5)}  # -2 / 2 + 1
+    rarer = Gauge(manifest, tokenizer, Two(), prior=0.1).verdict("hello")
+    share = verdict.categories["violence"] / verdict.probability
+    assert rarer.categories["violence"] / rarer.probability == pytest.approx(share)
+    sure = replace(manifest, categories={"violence": replace(scale, bias=9.0)})
+    verdict = Gauge(sure, tokenizer, Two()).verdict("hello")
+    assert verdict.categories["violence"] == verdict.probability
+    far = replace(manifest, calibration=replace(scale, bias=-5000.0))
+    assert Gauge(far, tokenizer, Two()).verdict("hello").categories == {"violence": 0.0}
     with pytest.raises(BundleError, match="1 outputs"):
         Gauge(manifest, tokenizer, Spy())
 

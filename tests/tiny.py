@@ -96,6 +96,10 @@ def make_bundle(folder: Path, name: str, model, runtime: str, files: dict[str, P
         licence="CC0-1.0",
         data=({"source": "made up", "licence": "CC0-1.0", "rows": 100},),
         outputs=spec.outputs,
+        categories={
+            each: Calibration(bias=-0.5, temperature=2.0, prior=0.2, data="made up", n=50)
+            for each in spec.outputs[1:]
+        },
         thresholds=(Threshold("fpr1", 0.75, 0.01, 0.95, "made up", 300),),
         metrics=({"data": "made up", "n": 100, "auroc": 0.5},),
     )

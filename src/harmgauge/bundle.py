@@ -29,7 +29,7 @@ _LOADABLE = {".json", ".safetensors", ".bin", ".onnx", ".data", ".npz"}
 
 # Keys of a manifest, a calibration and a threshold that came later. They are written only where
 # they say something, so that an older gauge is read as it is and keeps its id.
-_OPTIONAL = {"teachers", "knots", "sha256"}
+_OPTIONAL = {"teachers", "categories", "knots", "sha256"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ class Manifest:
     """gauges whose costs were targets: `gauge`, `licence`, `base`, and their `data`"""
     outputs: tuple[str, ...] = ("cost",)
     """what each output of the head means; the cost comes first"""
+    categories: Mapping[str, Calibration] = field(default_factory=dict)
+    """of each output but the cost: raw score to log-odds of the category"""
     thresholds: tuple[Threshold, ...] = ()
     metrics: tuple[Mapping[str, Any], ...] = ()
     """measurements: `data`, `n` and figures by name"""
@@ -74,7 +76,8 @@ class Manifest:
     def to_dict(self) -> dict[str, Any]:
         """What `gauge.json` holds."""
         values = asdict(self)
-        for entry in (values, values["calibration"], *values["thresholds"]):
+        scales = (values["calibration"], *values["categories"].values())
+        for entry in (values, *scales, *values["thresholds"]):
             for key in _OPTIONAL & entry.keys():
                 if not entry[key]:
                     del entry[key]
@@ -107,9 +110,11 @@ class Manifest:
         for key in ("start", "separator", "end"):
             values["layout"][key] = tuple(values["layout"][key])
         values["layout"] = Layout(**values["layout"])
-        fitted = _known(Calibration, values["calibration"], f"{where}, calibration")
-        fitted["knots"] = tuple(tuple(knot) for knot in fitted.get("knots", ()))
-        values["calibration"] = Calibration(**fitted)
+        values["calibration"] = _calibration(values["calibration"], f"{where}, calibration")
+        values["categories"] = {
+            name: _calibration(scale, f"{where}, categories, {name}")
+            for name, scale in values.get("categories", {}).items()
+        }
         thresholds = [
             _known(Threshold, entry, f"{where}, thresholds") for entry in values["thresholds"]
         ]
@@ -119,14 +124,12 @@ class Manifest:
         for key in ("data", "teachers", "outputs", "metrics"):
             values[key] = tuple(values.get(key, ()))
         manifest = cls(**values)
-        calibration = manifest.calibration
-        if not (calibration.rises and 0 < calibration.prior < 1):
-            raise BundleError(
-                f"{where}: the calibration needs a temperature above 0, rising knots if any and a "
-                "prior between 0 and 1; copy or download the bundle again"
-            )
         if manifest.outputs[:1] != ("cost",):
             raise BundleError(f"{where}: the first of the outputs must be the cost")
+        if manifest.categories.keys() != set(manifest.outputs[1:]):
+            raise BundleError(
+                f"{where}: categories must hold the scales of all outputs but the cost"
+            )
         return manifest
 
 
@@ -210,6 +213,18 @@ def sha256(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _calibration(values: Any, where: str) -> Calibration:
+    fitted = _known(Calibration, values, where)
+    fitted["knots"] = tuple(tuple(knot) for knot in fitted.get("knots", ()))
+    calibration = Calibration(**fitted)
+    if not (calibration.rises and 0 < calibration.prior < 1):
+        raise BundleError(
+            f"{where} needs a temperature above 0, rising knots if any and a prior between 0 and "
+            "1; copy or download the bundle again"
+        )
+    return calibration
 
 
 def _known(kind: Any, values: Any, where: str) -> dict[str, Any]:

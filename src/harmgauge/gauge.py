@@ -17,7 +17,7 @@ from .exchange import Exchange
 from .gauges import find
 from .runtime import Runtime, load_runtime
 from .scoring import NO_SCORE, Reading, Scorer
-from .verdict import Verdict, sigmoid
+from .verdict import Verdict, log_sigmoid, sigmoid
 from .windows import Windower
 
 Floats = NDArray[np.float64]
@@ -202,17 +202,24 @@ class Gauge:
             return Verdict(None, None, None, threshold, gauge=self.id, error=error)
         if reading.blank[row]:
             return Verdict(cost, sigmoid(cost), None, threshold, empty=True, gauge=self.id)
-        categories = {
-            name: sigmoid(float(raw))
-            for name, raw in zip(self.manifest.outputs[1:], reading.raw[row, 1:], strict=True)
-        }
         return Verdict(
             cost=cost,
             probability=sigmoid(cost),
             unsafe=cost >= threshold,
             threshold=threshold,
-            categories=categories or None,
+            categories=self._categories(reading.raw[row, 1:], cost) or None,
             empty=False,
             windows=int(reading.windows[row]),
             gauge=self.id,
         )
+
+    def _categories(self, raw: Floats, cost: float) -> dict[str, float]:
+        """Probability of each category from its raw score, at most that of the cost: the category's
+        share of what is unsafe, which no prior changes, times the probability of unsafe."""
+        unsafe = log_sigmoid(cost - self._shift)
+        probabilities = {}
+        for name, score in zip(self.manifest.outputs[1:], raw, strict=True):
+            category = log_sigmoid(float(self.manifest.categories[name].cost(score)))
+            share = math.exp(min(0.0, category - unsafe))
+            probabilities[name] = share * sigmoid(cost)
+        return probabilities

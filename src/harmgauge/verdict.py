@@ -29,7 +29,8 @@ class Verdict:
     direction: str = DIRECTION
     """which way the cost points, written wherever a cost is"""
     categories: dict[str, float] | None = None
-    """probability of each harm category, where the gauge has category heads"""
+    """probability of each harm category that the gauge knows, none above `probability`; one that is
+    missing is unknown"""
     spans: list[dict[str, Any]] | None = None
     """the parts of the text that carry the cost, where asked for"""
     empty: bool | None = None
@@ -54,3 +55,8 @@ def sigmoid(cost: float) -> float:
         return 1.0 / (1.0 + math.exp(-cost))
     odds = math.exp(cost)
     return odds / (1.0 + odds)
+
+
+def log_sigmoid(cost: float) -> float:
+    """Logarithm of `sigmoid(cost)`, finite where that is too small for a float."""
+    return min(cost, 0.0) - math.log1p(math.exp(-abs(cost)))

@@ -122,7 +122,13 @@ def test_a_bare_manifest_gives_a_card_too(manifest):
 
 
 def test_category_outputs_are_named_and_hashes_are_not(manifest):
-    card = model_card(replace(manifest, outputs=("cost", "weather"), files={"model.onnx": "f00d"}))
+    scale = {"weather": manifest.calibration}
+    card = model_card(
+        replace(
+            manifest, outputs=("cost", "weather"), categories=scale, files={"model.onnx": "f00d"}
+        )
+    )
     assert "**Categories:** weather." in card
+    assert "Not supported: animal_abuse, child_abuse," in card
     assert "`null`" not in card
     assert "f00d" not in card

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from harmgauge.training.losses import Targets, cost_terms, distil_term
+from harmgauge.training.losses import Targets, category_term, cost_terms, distil_term
 
 NAN = math.nan
 
@@ -84,3 +84,11 @@ def test_at_a_high_temperature_costs_are_matched():
 
 def test_without_a_teacher_there_is_no_distillation_term():
     assert cost_terms(torch.tensor([2.0]), targets([1.0])).distil.item() == 0
+
+
+def test_only_known_flags_count_each_by_its_weight():
+    scores = torch.tensor([[2.0, -1.0], [0.5, 3.0]])
+    flags = torch.tensor([[1.0, NAN], [0.0, 1.0]])
+    found = category_term(scores, flags, torch.tensor([1.0, 2.0]), torch.tensor([4.0, 1.0]))
+    expected = 4 * -log_sigmoid(2.0) + 2 * -log_sigmoid(-0.5) + 2 * -log_sigmoid(3.0)
+    assert found.item() == pytest.approx(expected)

@@ -14,6 +14,7 @@ from ..exchange import Exchange
 from .bag_of_words import BagOfWords
 from .bootstrap import Bootstrap
 from .cache import Cache
+from .categories import category_parts
 from .data_set import Contents, DataSet
 from .floors import floors
 from .identity import gaps, pair_by_template
@@ -150,7 +151,8 @@ class Evaluation:
             probe = self._probe(data, scorer, costs, judge.threshold)
             identity = self._identity(data, sample, costs, judge.threshold)
             scores = replace(scores, figures={**scores.figures, **probe, **identity})
-        return asdict(scores)
+        categories = category_parts(sample, scorer, self.bootstrap, progress=self.progress)
+        return asdict(replace(scores, categories=categories))
 
     def _probe(
         self, data: DataSet, scorer: Scorer, costs: Floats, threshold: float

@@ -71,6 +71,8 @@ class Scores:
     thresholds: dict[str, Figures] = field(default_factory=dict)
     """f1, precision, recall and error rates at each named threshold"""
     parts: list[Part] = field(default_factory=list)
+    categories: list[Part] = field(default_factory=list)
+    """how well its own categories are told apart, see `categories.category_parts`"""
     curves: Curves | None = None
     """what pictures are drawn from; None where nothing is labelled"""
     failed: int = 0
@@ -87,14 +89,16 @@ class Scores:
             figures=_from_dicts(values["figures"]),
             ranking=_from_dicts(values["ranking"]),
             thresholds={name: _from_dicts(each) for name, each in values["thresholds"].items()},
-            parts=[
-                Part(**{**part, "figures": _from_dicts(part["figures"])})
-                for part in values["parts"]
-            ],
+            parts=_parts_from_dicts(values["parts"]),
+            categories=_parts_from_dicts(values.get("categories", ())),
             curves=None if curves is None else Curves(**curves),
             failed=values["failed"],
             upside_down=values["upside_down"],
         )
+
+
+def _parts_from_dicts(values: Iterable[Mapping[str, Any]]) -> list[Part]:
+    return [Part(**{**part, "figures": _from_dicts(part["figures"])}) for part in values]
 
 
 def _from_dicts(values: Mapping[str, Mapping[str, Any]]) -> Figures:

@@ -29,6 +29,8 @@ LABELS = {
     "identity_cost_gap": "identity gap, cost",
     "identity_recall_gap": "identity gap, recall",
     "identity_false_positive_gap": "identity gap, false positives",
+    "auroc_against_others": "AUROC against all others",
+    "auroc_against_safe": "AUROC against the safe",
     "mixed": "mixed",
     "both_unsafe": "both unsafe",
     "both_safe": "both safe",
@@ -67,6 +69,7 @@ def block(measurement: Measurement, *, parts: bool = False) -> str:
     for gauge, scores in measurement.gauges.items():
         if scores.upside_down:
             lines.append(f"  !! {gauge} RUNS AGAINST THE LABELS: {UPSIDE_DOWN}")
+        lines += _categories(gauge, scores.categories)
         if parts:
             lines += _parts(gauge, scores.parts)
     return "\n".join(lines)
@@ -150,6 +153,18 @@ def _parts(gauge: str, parts: Sequence[Part]) -> list[str]:
     for part in parts:
         cells = [cell(part.figures.get(name)) for name in names]
         table.append([f"  {part.by}: {part.value}", str(part.n), str(part.unsafe), *cells])
+    return aligned(table)
+
+
+def _categories(gauge: str, parts: Sequence[Part]) -> list[str]:
+    if not parts:
+        return []
+    names = list(parts[0].figures)
+    table = [[f"{gauge}, its categories", "flagged", *(LABELS[name] for name in names), ""]]
+    for part in parts:
+        figures = [part.figures[name] for name in names]
+        why = next((figure.reason for figure in figures if figure.reason), None) or ""
+        table.append([f"  {part.value}", str(part.unsafe), *map(cell, figures), why])
     return aligned(table)
 
 

@@ -59,8 +59,8 @@ class HarmgaugeConfig(PreTrainedConfig):  # type: ignore[misc]
 class HarmgaugeForSequenceClassification(PreTrainedModel):  # type: ignore[misc]
     """A cost model whose logits are costs: the calibration is folded into the head.
 
-    The first label is `cost`; further ones, where the gauge has them, are raw scores of
-    categories.
+    The first label is `cost`; further ones, where the gauge has them, are log-odds of
+    categories, each by itself: a verdict caps their probability by that of the cost.
     """
 
     config_class = HarmgaugeConfig

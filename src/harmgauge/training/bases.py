@@ -8,9 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from tokenizers import Tokenizer
-from torch import nn
 
 from ..bundle import sha256
 from ..errors import RecipeError
@@ -56,6 +54,7 @@ def load_base(base: str, settings: Model) -> Base:
         dropout=settings.dropout,
         base_sha256=weights_sha256(place),
     )
+    model.set_outputs(("cost", *settings.categories))
     return Base(model, tokenizer)
 
 
@@ -69,16 +68,11 @@ def _gauge(base: str, settings: Model) -> Base:
             "leave it out"
         )
     check_positions(model.backbone, settings.max_tokens, base)
-    # Categories are dropped: training the cost alone would move the backbone away from them.
-    head = nn.Linear(model.head.in_features, 1, dtype=torch.float32)
-    with torch.no_grad():
-        head.weight.copy_(model.head.weight[:1])
-        head.bias.copy_(model.head.bias[:1])
-    model.head = head
+    # Categories that are not asked for are dropped: what is trained moves away from them.
+    model.set_outputs(("cost", *settings.categories))
     model.spec = replace(
-        spec,
+        model.spec,
         layout=replace(spec.layout, max_tokens=settings.max_tokens),
-        outputs=("cost",),
         base=f"{GAUGE}{manifest.id}",
         base_sha256=weights_sha256(str(folder)) or manifest.files.get("model.onnx"),
     )

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from ..bundle import Manifest
+from ..taxonomy import CATEGORIES
 
 
 def model_card(manifest: Manifest) -> str:
@@ -188,6 +189,7 @@ def _make(manifest: Manifest) -> list[str]:
 
 def _limits(manifest: Manifest) -> list[str]:
     categories = ", ".join(manifest.outputs[1:])
+    missing = [name for name in CATEGORIES if name not in manifest.outputs]
     return [
         "## Limits",
         "",
@@ -197,7 +199,8 @@ def _limits(manifest: Manifest) -> list[str]:
         "models. Documents, code and fiction are strange to it, and so are irony and quotation.",
         f"- **Windows.** Texts longer than {manifest.layout.max_tokens} tokens are read in "
         "overlapping windows and get the cost of the worst; what only the whole says is missed.",
-        f"- **Categories:** {categories}. Others are unknown, not absent."
+        f"- **Categories:** {categories}. Others are unknown, not absent. Not supported: "
+        f"{', '.join(missing) or 'none'}."
         if categories
         else "- **No categories.** `categories` of a verdict is `null`: unknown, not absent. So "
         "are `spans` and `disguised`.",

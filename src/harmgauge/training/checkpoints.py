@@ -44,7 +44,7 @@ def fingerprint(examples: Iterable[Example]) -> str:
     """Hash of all that a run reads of its examples."""
     digest = hashlib.sha256()
     for each in examples:
-        known = (each.ids, each.unsafe, each.safer, each.weight, *each.teacher)
+        known = (each.ids, each.unsafe, each.safer, each.weight, *each.teacher, *each.flags)
         digest.update(repr(known).encode())
     return digest.hexdigest()
 

@@ -29,7 +29,7 @@ from .checkpoints import (
     write_tensors,
 )
 from .examples import Example
-from .losses import Targets, cost_terms
+from .losses import Targets, category_term, cost_terms
 from .model import CostModel
 from .monitor import MIN_PER_CLASS, collate, score_examples, validation_metrics
 from .recipe import Optim, Recipe
@@ -167,8 +167,11 @@ def _step(
         # Each term is divided by its own mean count a step, so that every row weighs the same
         # in whichever batch it falls.
         loss = scores.new_zeros(())
+        sums = {name: getattr(terms, name) for name in totals if name != "category"}
+        if "category" in totals:
+            sums["category"] = _category(scores[:, 1:], chosen, schedule.positive_weights)
         for name in totals:
-            value = getattr(terms, name) / schedule.norms[name]
+            value = sums[name] / schedule.norms[name]
             totals[name] += value.item()
             loss = loss + getattr(recipe.loss, name) * value
         if not torch.isfinite(loss):
@@ -203,6 +206,19 @@ def _targets(examples: Sequence[Example], device: torch.device) -> Targets:
         safer=torch.tensor(safer, dtype=torch.long, device=device),
         riskier=torch.tensor(riskier, dtype=torch.long, device=device),
         teacher=torch.tensor(teacher, device=device),
+    )
+
+
+def _category(
+    scores: torch.Tensor, examples: Sequence[Example], positive_weights: Sequence[float]
+) -> torch.Tensor:
+    flags = [each for example in examples for each in example.flags]
+    weight = [example.weight for example in examples for _ in example.flags]
+    return category_term(
+        scores,
+        torch.tensor(flags, device=scores.device),
+        torch.tensor(weight, device=scores.device),
+        torch.tensor(positive_weights, device=scores.device),
     )
 
 

@@ -35,6 +35,8 @@ class Example:
     weight: float
     teacher: tuple[float, ...] = ()
     """cost of each sequence by the teachers, NaN where they gave none; empty without teachers"""
+    flags: tuple[tuple[float, ...], ...] = ()
+    """of each sequence its flag of each category, NaN where unknown; empty without categories"""
 
     @property
     def size(self) -> tuple[int, int]:

@@ -52,6 +52,10 @@ def export_transformers(bundle: Path, folder: Path) -> None:
         head = cost_model.head
         head.weight[0] /= calibration.temperature
         head.bias[0] = head.bias[0] / calibration.temperature + calibration.bias
+        for row, name in enumerate(manifest.outputs[1:], 1):
+            scale = manifest.categories[name]
+            head.weight[row] /= scale.temperature
+            head.bias[row] = head.bias[row] / scale.temperature + scale.bias
     model.cost_model.load_state_dict(cost_model.state_dict())
 
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,8 @@ from ..calibration import Calibration, fit
 from ..evaluation.metrics import accuracy, auroc, calibration_error, ranking_accuracy
 from ..gauge import Gauge, load
 from .card import model_card
+from .categories import item_flags
+from .category_calibration import category_figures, fit_categories
 from .examples import row_weights
 from .monitor import score_examples
 from .validation import held_out
@@ -40,6 +42,9 @@ class Measured:
     weight: NDArray[np.float64]
     """as in the recipe: `weight`, and `balance`, of the validation sources"""
     raw: NDArray[np.float64]
+    flags: NDArray[np.float64]
+    """`[n, categories]`, NaN unknown"""
+    category_raw: NDArray[np.float64]
 
 
 def make_bundle(job: Job, out: Path) -> Path:
@@ -75,27 +80,45 @@ def make_bundle(job: Job, out: Path) -> Path:
         ),
         teachers=job.teachers,
         outputs=spec.outputs,
+        categories=dict.fromkeys(spec.outputs[1:], UNCALIBRATED),
     )
     # Not yet where people look for it: a bundle without calibration must never be taken for one.
     with tempfile.TemporaryDirectory(dir=out, prefix=".uncalibrated.") as scratch:
         write_bundle(Path(scratch) / "bundle", manifest, files)
         gauge = load(Path(scratch) / "bundle")
     measured, pairs = _measure(gauge, job)
-    calibration = UNCALIBRATED
+    calibration, categories = UNCALIBRATED, manifest.categories
     if recipe.calibrate:
         half = ~measured.held_out
+        fitted_on = f"{recipe.name} validation, half of prompts"
         calibration = fit(
             measured.raw[half],
             measured.unsafe[half],
             measured.weight[half],
-            data=f"{recipe.name} validation, half of prompts",
+            data=fitted_on,
+        )
+        categories = fit_categories(
+            spec.outputs[1:],
+            measured.category_raw[half],
+            measured.flags[half],
+            measured.weight[half],
+            data=fitted_on,
         )
     metrics = _figures(measured, pairs, calibration)
+    metrics += category_figures(
+        categories,
+        measured.category_raw,
+        measured.flags,
+        calibration.cost(measured.raw),
+        measured.unsafe,
+    )
     if recipe.runtime == "onnx":
         before, after, labels = _before_and_after(job, gauge)
         loss = check_loss(before, after, labels)
         metrics.append({"data": "export, validation", "n": len(before), **report.to_dict(), **loss})
-    manifest = replace(manifest, calibration=calibration, metrics=tuple(metrics))
+    manifest = replace(
+        manifest, calibration=calibration, categories=categories, metrics=tuple(metrics)
+    )
     card = out / "card.md"
     card.write_text(model_card(manifest), encoding="utf-8")
     write_bundle(folder, manifest, {**files, "README.md": card})
@@ -104,13 +127,20 @@ def make_bundle(job: Job, out: Path) -> Path:
 
 def _measure(gauge: Gauge, job: Job) -> tuple[Measured, dict[str, tuple[list[float], list[float]]]]:
     """Raw scores of all validation items, and the safer and other score of each pair by source."""
-    rows, weights = [], []
+    names = gauge.manifest.outputs[1:]
+    rows, weights, flags = [], [], []
     for loaded in job.valid_sources:
         weigh = row_weights(loaded)
+        flags += [
+            item_flags(item, row.meta, loaded.source, names)
+            for row in loaded.rows
+            for item in row.items
+        ]
         rows += loaded.rows
         weights += [weigh(row) for row in loaded.rows for _ in row.items]
     items = [(row, item) for row in rows for item in row.items]
-    raw = gauge.raw_scores([item.exchange for _, item in items])[:, 0]
+    scores = gauge.raw_scores([item.exchange for _, item in items])
+    raw = scores[:, 0]
     known = np.array([item.unsafe is not None for _, item in items])
     labels = np.array([math.nan if i.unsafe is None else i.unsafe for _, i in items])
     measured = Measured(
@@ -119,6 +149,8 @@ def _measure(gauge: Gauge, job: Job) -> tuple[Measured, dict[str, tuple[list[flo
         unsafe=labels[known],
         weight=np.array(weights)[known],
         raw=raw[known],
+        flags=np.array(flags).reshape(len(items), len(names))[known],
+        category_raw=scores[known, 1:],
     )
     pairs: dict[str, tuple[list[float], list[float]]] = {}
     start = 0

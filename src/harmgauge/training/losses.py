@@ -1,4 +1,4 @@
-"""The cost loss of Safe RLHF, and its distillation term."""
+"""The cost loss of Safe RLHF, its distillation term, and the term of categories."""
 
 from __future__ import annotations
 
@@ -102,3 +102,18 @@ def distil_term(cost: Tensor, teacher: Tensor, weight: Tensor, temperature: floa
         for logits in (cost[known] / temperature, soft)
     )
     return temperature**2 * (here - entropy)
+
+
+def category_term(scores: Tensor, flags: Tensor, weight: Tensor, positive_weight: Tensor) -> Tensor:
+    """Weighted sum of the cross-entropy of every known category flag.
+
+    Args:
+        scores: raw scores of the categories, `[n, categories]`.
+        flags: 1 flagged, 0 not, NaN unknown, `[n, categories]`; unknown ones give nothing.
+        weight: of each sequence, `[n]`.
+        positive_weight: what a flag counts, its absence counting 1, `[categories]`.
+    """
+    each = binary_cross_entropy_with_logits(
+        scores.float(), flags.nan_to_num(), pos_weight=positive_weight, reduction="none"
+    )
+    return (each * weight[:, None])[~torch.isnan(flags)].sum()

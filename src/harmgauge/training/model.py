@@ -10,7 +10,7 @@ import inspect
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,10 +68,7 @@ class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see 
         super().__init__()
         self.backbone = backbone
         self.spec = spec
-        self.head = nn.Linear(_hidden_size(backbone.config), len(spec.outputs), dtype=torch.float32)
-        # Small, so that training starts near cost 0, where every loss term is ln 2.
-        nn.init.normal_(self.head.weight, std=0.02)
-        nn.init.zeros_(self.head.bias)
+        self.head = _new_head(_hidden_size(backbone.config), len(spec.outputs))
         self._first_position = _first_position(backbone)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -94,6 +91,19 @@ class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see 
         with torch.autocast(device_type=pooled.device.type, enabled=False):
             scores: Tensor = self.head(pooled)
         return scores
+
+    def set_outputs(self, outputs: tuple[str, ...]) -> None:
+        """Give the head these outputs; those that it has already keep their weights."""
+        if outputs == self.spec.outputs:
+            return
+        old, self.head = self.head, _new_head(self.head.in_features, len(outputs))
+        with torch.no_grad():
+            for row, name in enumerate(outputs):
+                if name in self.spec.outputs:
+                    place = self.spec.outputs.index(name)
+                    self.head.weight[row] = old.weight[place]
+                    self.head.bias[row] = old.bias[place]
+        self.spec = replace(self.spec, outputs=outputs)
 
     def save(self, folder: Path, tokenizer: Tokenizer) -> None:
         """Write a model folder; `folder` is made."""
@@ -129,6 +139,14 @@ class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see 
                 f"{folder}: head.safetensors does not fit this backbone; save the model again"
             ) from error
         return model.eval(), Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
+def _new_head(size: int, outputs: int) -> nn.Linear:
+    head = nn.Linear(size, outputs, dtype=torch.float32)
+    # Small, so that training starts near cost 0, where every loss term is ln 2.
+    nn.init.normal_(head.weight, std=0.02)
+    nn.init.zeros_(head.bias)
+    return head
 
 
 def pool(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:

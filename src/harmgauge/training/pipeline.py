@@ -21,6 +21,7 @@ from ..errors import RecipeError
 from ..settings import validate
 from ..windows import Windower
 from .bases import load_base
+from .categories import CategoryCount, count_categories, flagged
 from .checkpoints import write_text
 from .cost import check_choice, train
 from .examples import Example, LoadedSource, SourceReport, drop_leaks, load_sources, tokenise
@@ -54,6 +55,8 @@ class Job:
     """the validation examples that choose the checkpoint"""
     train_sources: list[LoadedSource]
     valid_sources: list[LoadedSource]
+    categories: list[CategoryCount]
+    """what the rows say of each category that the recipe asks for"""
     schedule: Schedule
 
     def describe(self) -> str:
@@ -72,6 +75,7 @@ class Job:
                 for each in loaded
                 if each.unused
             ]
+        lines += [f"category {count}" for count in self.categories]
         return "\n".join(lines)
 
 
@@ -91,7 +95,10 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     valid_sources = load_sources(recipe.data.valid, recipe.data, recipe.seed, folder)
     drop_leaks(train_sources, valid_sources)
     windower = Windower(base.tokenizer, base.model.spec.layout)
-    examples = tokenise(train_sources, windower)
+    counts = count_categories(recipe.model.categories, train_sources, valid_sources)
+    categories = [count.name for count in counts if count.enough]
+    base.model.set_outputs(("cost", *categories))
+    examples = flagged(tokenise(train_sources, windower), train_sources, categories)
     if not examples:
         leaked = sum(loaded.report.leaked for loaded in train_sources)
         raise RecipeError(
@@ -123,6 +130,7 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
         watched,
         train_sources,
         valid_sources,
+        counts,
         schedule,
     )
 
@@ -194,7 +202,7 @@ def draw_losses(log: Path, picture: Path) -> None:
     steps = [record for record in records if "step" in record]
     checks = [record for record in records if "evaluated_at" in record]
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    for name in ("rank", "sign", "distil"):
+    for name in ("rank", "sign", "distil", "category"):
         values = [record.get(name, 0.0) for record in steps]
         if any(values):
             left.plot([r["step"] for r in steps], _smooth(values), label=f"{name} term")

@@ -17,6 +17,7 @@ from ..data.columns import ColumnRole
 from ..data.labels import label_key
 from ..errors import RecipeError
 from ..settings import Section, read_mapping, validate
+from ..taxonomy import CATEGORIES, category_key
 
 
 class Source(Section):
@@ -56,6 +57,10 @@ class Source(Section):
     """of each row, in the loss, or of a validation source in the calibration"""
     unlabelled: bool = False
     """keep rows that say nothing of harm, by label or pair, for what teachers say of them"""
+    categories: list[str] | dict[str, list[str]] | None = None
+    """the gauge's categories of all unsafe rows, or those of each upstream flag or `category`"""
+    exhaustive: bool = False
+    """of an unsafe row with flags, the categories that are not flagged are absent, not unknown"""
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -64,6 +69,18 @@ class Source(Section):
         if not isinstance(labels, dict):
             return labels
         return {label_key(key): unsafe for key, unsafe in labels.items()}
+
+    @field_validator("categories", mode="before")
+    @classmethod
+    def _read_categories(cls, categories: Any) -> Any:
+        """One name stands for a list of one; upstream spellings do not matter."""
+        if isinstance(categories, dict):
+            return {category_key(str(key)): _listed(own) for key, own in categories.items()}
+        return _listed(categories)
+
+
+def _listed(names: Any) -> Any:
+    return [names] if isinstance(names, str) else names
 
 
 class Data(Section):
@@ -99,6 +116,8 @@ class Model(Section):
     freeze_embeddings: bool = False
     freeze_layers: int = Field(default=0, ge=0)
     """how many of the lowest layers keep their pretrained weights"""
+    categories: tuple[str, ...] = ()
+    """kinds of harm that get an output each, where validation data can calibrate it"""
     lora: Lora | None = None
 
 
@@ -110,6 +129,8 @@ class Loss(Section):
     l2: float = Field(default=1e-3, ge=0)
     distil: float = Field(default=1.0, ge=0)
     """has a part only where the recipe has `distil`"""
+    category: float = Field(default=1.0, ge=0)
+    """has a part only where the model has categories"""
     label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
     """labels become s and 1-s: annotators err, and a sure model calibrates badly"""
 
@@ -189,6 +210,19 @@ class Recipe(Section):
             raise ValueError("data.valid measures by labels; leave out unlabelled")
         if self.distil is None and any(source.unlabelled for source in self.data.train):
             raise ValueError("unlabelled rows teach nothing without teachers; add distil.teachers")
+        return self
+
+    @model_validator(mode="after")
+    def _categories_are_known(self) -> Self:
+        known = {*CATEGORIES, *self.model.categories}
+        for source in (*self.data.train, *self.data.valid):
+            stated = source.categories or []
+            lists = stated.values() if isinstance(stated, dict) else [stated]
+            if unknown := sorted({name for names in lists for name in names} - known):
+                raise ValueError(
+                    f"categories of {source.path} name {unknown[0]!r}, which is neither in "
+                    "model.categories nor in docs/categories.md"
+                )
         return self
 
 

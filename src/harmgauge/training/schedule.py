@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .batching import bucketed_batches, padding_share
+from .categories import positive_weights
 from .examples import Example
 from .recipe import Optim
 
@@ -25,6 +26,8 @@ class Schedule:
     """tokens of all steps, padding included"""
     norms: dict[str, float] = field(default_factory=dict)
     """mean weight of each loss term a step"""
+    positive_weights: tuple[float, ...] = ()
+    """what a flag of each category counts in the loss, its absence counting 1"""
 
     def __str__(self) -> str:
         return f"{len(self.steps):,} steps, {self.tokens:,} tokens ({self.padding:.1%} padding)"
@@ -44,18 +47,26 @@ def make_schedule(examples: Sequence[Example], optim: Optim, seed: int) -> Sched
         steps = steps[: optim.max_steps]
     flat = [batch for step in steps for batch in step]
     padding, tokens = padding_share(sizes, flat)
-    return Schedule(steps, padding, tokens, _norms(examples, flat, len(steps)))
+    positive = positive_weights(examples)
+    norms = _norms(examples, flat, len(steps), positive)
+    return Schedule(steps, padding, tokens, norms, positive)
 
 
 def _norms(
-    examples: Sequence[Example], batches: Sequence[Sequence[int]], steps: int
+    examples: Sequence[Example],
+    batches: Sequence[Sequence[int]],
+    steps: int,
+    positive: Sequence[float],
 ) -> dict[str, float]:
-    rank = sign = l2 = distil = 0.0
+    rank = sign = l2 = distil = category = 0.0
     for index in (i for batch in batches for i in batch):
         example = examples[index]
         rank += example.weight * (example.safer is not None)
         sign += example.weight * sum(not math.isnan(label) for label in example.unsafe)
         l2 += example.weight * len(example.ids)
         distil += example.weight * sum(not math.isnan(cost) for cost in example.teacher)
-    sums = {"rank": rank, "sign": sign, "l2": l2, "distil": distil}
+        for flags in example.flags:
+            each = (1 + flag * (high - 1) for flag, high in zip(flags, positive, strict=True))
+            category += example.weight * sum(value for value in each if not math.isnan(value))
+    sums = {"rank": rank, "sign": sign, "l2": l2, "distil": distil, "category": category}
     return {name: value / steps for name, value in sums.items()}

@@ -35,6 +35,9 @@ def slices(measurement: Measurement, prefix: str) -> Iterator[Block]:
             "recall say how well they are found."
         )
         yield from _pictured("category", categories, gauges, prefix, worst_first=True)
+    for gauge, scores in measurement.gauges.items():
+        if scores.categories:
+            yield _told_apart(gauge, scores.categories)
     if lengths := found.pop("length", None):
         yield Heading(4, "Length")
         yield Text("A gauge that judges by length does worse within a band than over all of them.")
@@ -49,6 +52,21 @@ def slices(measurement: Measurement, prefix: str) -> Iterator[Block]:
         yield from _identity(measurement, found, gauges, prefix)
     for by, of in found.items():
         yield Folded(f"By {by.replace('_', ' ')}", [_slice_table(by, of, gauges, worst_first=True)])
+
+
+def _told_apart(gauge: str, parts: Sequence[Part]) -> Table:
+    names = list(parts[0].figures)
+    rows: list[list[Cell]] = []
+    for part in parts:
+        figures = [part.figures[name] for name in names]
+        why = next((figure.reason for figure in figures if figure.reason), None)
+        rows.append([part.value, part.unsafe, *figures, why])
+    return Table(
+        f"Categories as {gauge} gives them: texts flagged with each, against all others and "
+        "against the safe",
+        ["category", "flagged", *(LABELS[name] for name in names), "why not"],
+        rows,
+    )
 
 
 def _refusals(

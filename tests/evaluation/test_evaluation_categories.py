@@ -1,0 +1,122 @@
+"""AUROC of a gauge's categories, where the data flags its texts."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from harmgauge.data.read import Table
+from harmgauge.data.row import Item, Row
+from harmgauge.evaluation.bootstrap import Bootstrap
+from harmgauge.evaluation.categories import category_parts
+from harmgauge.evaluation.data_set import DataSet
+from harmgauge.evaluation.evaluate import Evaluation, Measurement
+from harmgauge.evaluation.sample import Sample
+from harmgauge.evaluation.scorers import GaugeScorer
+from harmgauge.evaluation.text import block
+from harmgauge.exchange import Exchange
+from harmgauge.verdict import Verdict
+
+
+class Gauge:
+    """Knows the words that stand for its categories; each makes a text unsafe."""
+
+    id, name, prior = "made@1", "made", 0.5
+
+    def __init__(self, words=None):
+        known = {"self_harm": "rain", "sexually_explicit_adult_content": "snow"}
+        self.words = known if words is None else words
+        outputs = ("cost", *self.words)
+        self.manifest = SimpleNamespace(outputs=outputs, licence="CC0-1.0", thresholds=())
+        self.calls = 0
+
+    def score(self, exchanges, progress=False):
+        return np.array([each.prompt.count("o") - 1.0 for each in exchanges])
+
+    def verdicts(self, exchanges, progress=False):
+        self.calls += 1
+        for each in exchanges:
+            found = {name: 0.1 + 0.8 * (word in each.prompt) for name, word in self.words.items()}
+            yield Verdict(0.0, 0.5, True, 0.0, categories=found or None)
+
+
+def table(kinds, flags, *, n=12):
+    """Rows of each kind: text, label, and the flags that it has."""
+    rows = []
+    for number in range(n):
+        for text, unsafe, flag in kinds:
+            categories = None if flags is None else flags(flag)
+            item = Item(Exchange(f"{text} {number}"), unsafe, categories=categories)
+            rows.append(Row(f"rows:{len(rows)}", "made", (item,)))
+    return Table(rows, [], "columns", "made")
+
+
+KINDS = [("rain", 1.0, "SH"), ("snow", 1.0, "S"), ("sun", 0.0, None), ("snow sun", 0.0, None)]
+
+
+def openai(flag):
+    return {"SH": flag == "SH", "S": flag == "S", "V2": None, "H": False}
+
+
+def parts(kinds=KINDS, flags=openai, gauge=None, **options):
+    sample = Sample.of(table(kinds, flags, **options).rows)
+    scorer = GaugeScorer(gauge or Gauge())
+    return {part.value: part for part in category_parts(sample, scorer, Bootstrap(20, 0))}
+
+
+def test_flags_of_another_taxonomy_are_met_by_what_maps_to_them():
+    found = parts()
+    assert list(found) == ["H", "S", "SH", "V2"]
+    assert (found["SH"].n, found["SH"].unsafe) == (48, 12)
+    figure = found["SH"].figures["auroc_against_others"]
+    assert (figure.value, figure.n, figure.low) == (1.0, 48, 1.0)
+    # A third of the others and half of the safe texts speak of snow too.
+    assert found["S"].figures["auroc_against_others"].value == pytest.approx(1 - 1 / 6)
+    assert found["S"].figures["auroc_against_safe"].value == pytest.approx(0.75)
+    assert found["S"].figures["auroc_against_safe"].n == 36
+
+
+def test_what_cannot_be_measured_says_why():
+    found = parts()
+    assert {figure.reason for figure in found["H"].figures.values()} == {
+        "the gauge gives no such category"
+    }
+    assert {figure.reason for figure in found["V2"].figures.values()} == {
+        "the gauge gives no such category"
+    }
+    few = parts(n=9)["SH"]
+    assert {figure.reason for figure in few.figures.values()} == {"fewer than 10 texts of a kind"}
+    assert few.unsafe == 9
+
+
+def test_an_unsafe_text_without_flags_is_unknown_and_a_safe_one_has_none():
+    def own(flag):
+        return {"self_harm": True} if flag == "SH" else None
+
+    found = parts(flags=own)["self_harm"]
+    assert (found.n, found.unsafe) == (36, 12)  # those of snow are unsafe, and nothing is said
+    assert found.figures["auroc_against_safe"].value == 1.0
+
+
+@pytest.mark.parametrize(("flags", "words"), [(None, None), (openai, {})])
+def test_without_flags_or_categories_nothing_is_scored(flags, words):
+    gauge = Gauge(words)
+    assert parts(flags=flags, gauge=gauge) == {}
+    assert gauge.calls == 0
+
+
+def test_they_stand_in_the_text_and_survive_json():
+    evaluation = Evaluation({"made": GaugeScorer(Gauge())}, bootstrap=Bootstrap(20, 0))
+    measured = evaluation.measure(DataSet.of(table(KINDS, openai)))
+    shown = block(measured)
+    assert "made, its categories" in shown
+    assert "AUROC against the safe" in shown
+    again = Measurement.from_dict(json.loads(json.dumps(measured.to_dict())))
+    assert again == measured
+    assert len(again.gauges["made"].categories) == 4
+    older = measured.to_dict()
+    del older["gauges"]["made"]["categories"]
+    assert Measurement.from_dict(older).gauges["made"].categories == []

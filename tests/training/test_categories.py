@@ -1,0 +1,196 @@
+"""Category flags: what rows say, what can be learnt of them, and a run from rows to verdict."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+
+import pytest
+from tiny_task import write_rows
+
+import harmgauge
+from harmgauge.data.row import Item
+from harmgauge.errors import RecipeError
+from harmgauge.exchange import Exchange
+from harmgauge.training.bases import load_base
+from harmgauge.training.categories import item_flags, positive_weights
+from harmgauge.training.examples import Example
+from harmgauge.training.pipeline import prepare, run
+from harmgauge.training.recipe import Model, Recipe, Source
+from tiny import MAX_TOKENS, WORDS
+
+NAN = math.nan
+NAMES = ["privacy_violation", "self_harm", "hate_speech_offensive_language"]
+
+
+def said(unsafe, upstream=None, meta=None, **source):
+    item = Item(Exchange("hello"), unsafe, categories=upstream)
+    source = Source(path="rows.jsonl", licence="CC0-1.0", **source)
+    return item_flags(item, meta or {}, source, NAMES)
+
+
+def flags(*values):
+    return pytest.approx(values, nan_ok=True)
+
+
+@pytest.mark.parametrize(("unsafe", "expected"), [(0.0, 0.0), (None, NAN), (0.3, NAN)])
+def test_a_safe_text_has_no_category_and_an_undecided_one_says_nothing(unsafe, expected):
+    for source in ({}, {"categories": "self_harm"}, {"exhaustive": True}):
+        assert said(unsafe, {"self_harm": True}, **source) == flags(*[expected] * 3)
+
+
+def test_what_is_not_flagged_is_unknown_unless_flags_are_exhaustive():
+    upstream = {"self_harm": True, "Privacy Violation": False}
+    assert said(1.0, upstream) == flags(NAN, 1, NAN)
+    assert said(1.0, upstream, exhaustive=True) == flags(0, 1, 0)
+    assert said(1.0, {**upstream, "hate_speech,offensive_language": None}, exhaustive=True) == (
+        flags(0, 1, NAN)
+    )
+    assert said(1.0, None, exhaustive=True) == flags(NAN, NAN, NAN)
+
+
+def test_a_source_can_map_upstream_values():
+    stated = {"Threats": ["hate_speech_offensive_language", "self_harm"], "doxing": NAMES[0]}
+    assert said(1.0, {"threats": True, "doxing": False}, categories=stated) == flags(NAN, 1, 1)
+    assert said(0.6, None, {"category": "doxing"}, categories=stated) == flags(1, NAN, NAN)
+    # Without a map the column may hold anything.
+    assert said(1.0, None, {"category": "self_harm"}) == flags(NAN, NAN, NAN)
+    assert said(1.0, None, categories=NAMES[2]) == flags(NAN, NAN, 1)
+    assert said(1.0, None, categories=[NAMES[2]], exhaustive=True) == flags(0, 0, 1)
+
+
+def test_rare_flags_weigh_as_much_as_their_absence_within_bounds():
+    def example(weight, *rows):
+        return Example(
+            "id", "s", "g", ([1],) * len(rows), (1.0,) * len(rows), None, weight, flags=rows
+        )
+
+    rows = [example(1.0, (1.0, 1.0, NAN)), example(4.0, (0.0, NAN, 0.0)), example(1.0, (0, 1, NAN))]
+    assert positive_weights(rows) == pytest.approx((5.0, 0.1, 10.0))
+    assert positive_weights([example(1.0)]) == ()
+
+
+def rows(seed, n):
+    """Of snow the unsafe ones are a breach of privacy, of rain they are self-harm."""
+    rng = random.Random(seed)
+    plain = [word for word in WORDS if word not in ("snow", "rain")]
+    made = []
+    for number in range(n):
+        words = rng.sample(plain, 5)
+        kind = ("snow", "rain", None, None)[number % 4]
+        if kind:
+            words[rng.randrange(5)] = kind
+        category = {"privacy_violation": kind == "snow", "self_harm": kind == "rain"}
+        made.append(
+            {
+                "prompt": f"tell me {seed} {number}",
+                "response": " ".join(words),
+                "is_safe": kind is None,
+                "category": category,
+            }
+        )
+    return made
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory, encoder_base):
+    folder = tmp_path_factory.mktemp("flagged")
+    write_rows(folder / "flagged" / "train.jsonl", rows(1, 400))
+    write_rows(folder / "flagged" / "valid.jsonl", rows(2, 160))
+    source = {"licence": "CC0-1.0", "exhaustive": True}
+
+    def make(**changes):
+        return Recipe.model_validate(
+            {
+                "name": "tiny",
+                "licence": "CC0-1.0",
+                "base": str(encoder_base),
+                "data": {
+                    "root": str(folder),
+                    "train": [{"path": "flagged/train.jsonl", **source}],
+                    "valid": [{"path": "flagged/valid.jsonl", **source}],
+                },
+                "model": {
+                    "max_tokens": MAX_TOKENS,
+                    "categories": ["animal_abuse", "self_harm", "privacy_violation"],
+                },
+                "optim": {"learning_rate": 3e-3, "batch_tokens": 512, "epochs": 5},
+                "evaluate": {"every": 50},
+                **changes,
+            }
+        )
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def bundle(recipe, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "run"
+    return run(recipe(), out.parent, out, quiet=True)
+
+
+def test_a_run_ends_in_categories_that_verdicts_give(bundle):
+    gauge = harmgauge.load(bundle)
+    assert gauge.manifest.outputs == ("cost", "self_harm", "privacy_violation")
+    assert {each.n for each in gauge.manifest.categories.values()} == {gauge.manifest.calibration.n}
+    measured = {each["data"]: each for each in gauge.manifest.metrics}
+    for name in gauge.manifest.outputs[1:]:
+        figures = measured[f"{name}, validation"]
+        assert (figures["n"], figures["flagged"]) == (160, 40)
+        assert figures["auroc"] > 0.8
+        assert figures["auroc_of_unsafe"] > 0.8
+    texts = [harmgauge.Exchange(response=" ".join(WORDS[i : i + 6])) for i in range(20)]
+    for verdict in gauge.verdicts(texts):
+        assert list(verdict.categories) == ["self_harm", "privacy_violation"]
+        assert max(verdict.categories.values()) <= verdict.probability
+
+
+def test_what_the_data_cannot_support_is_left_out_and_named(bundle):
+    told = (bundle.parent / "data.txt").read_text()
+    assert "category animal_abuse: 0 of 400 train, 0 of 160 valid" in told
+    assert "category self_harm: 100 of 400 train, 40 of 160 valid" in told
+    assert told.count("too few, left out") == 1
+    card = (bundle / "README.md").read_text()
+    assert "**Categories:** self_harm, privacy_violation." in card
+    assert "Not supported: animal_abuse," in card
+
+
+def test_the_loss_has_a_term_of_its_own(bundle):
+    lines = [json.loads(line) for line in (bundle.parent / "log.jsonl").read_text().splitlines()]
+    steps = [line for line in lines if "step" in line]
+    assert 0.3 < steps[0]["category"] < 1.2  # ln 2 on average
+    assert steps[-1]["category"] < steps[0]["category"]
+    for step in steps:
+        assert step["loss"] == pytest.approx(
+            step["sign"] + step["category"] + 1e-3 * step["l2"], rel=1e-4
+        )
+
+
+def test_training_on_keeps_categories_of_the_same_name(bundle):
+    settings = Model(max_tokens=MAX_TOKENS, categories=["privacy_violation", "animal_abuse"])
+    base = load_base(f"gauge:{bundle}", settings).model
+    whole = load_base(
+        f"gauge:{bundle}",
+        Model(max_tokens=MAX_TOKENS, categories=["self_harm", "privacy_violation"]),
+    ).model
+    assert base.spec.outputs == ("cost", "privacy_violation", "animal_abuse")
+    assert base.head.weight[:2].equal(whole.head.weight[[0, 2]])
+    assert base.head.bias[:2].equal(whole.head.bias[[0, 2]])
+
+
+def test_without_enough_flags_a_run_does_not_begin(recipe, tmp_path):
+    few = recipe(model={"max_tokens": MAX_TOKENS, "categories": ["animal_abuse"]})
+    with pytest.raises(RecipeError, match="none has 10 texts with it and 10 without"):
+        prepare(few, tmp_path)
+
+
+def test_a_category_that_nobody_knows_is_named(recipe):
+    data = {
+        "train": [{"path": "a.jsonl", "licence": "CC0-1.0", "categories": {"x": "self_hram"}}],
+        "valid": [{"path": "b.jsonl", "licence": "CC0-1.0"}],
+    }
+    with pytest.raises(ValueError, match=r"categories of a\.jsonl name 'self_hram', which"):
+        recipe(data=data)
+    data["train"][0]["categories"] = "spam"
+    assert recipe(data=data, model={"categories": ["spam"]}).model.categories == ("spam",)
