@@ -19,6 +19,12 @@ from ..errors import needs_extra
 )
 @click.option("--plan", is_flag=True, help="Only say what the run would cost.")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint of the run.")
+@click.option(
+    "--soup",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Average this finished run of the recipe with others, instead of training; repeatable.",
+)
 @click.option("--threads", type=click.IntRange(1), help="CPU threads; by default all cores.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(
@@ -27,6 +33,7 @@ def train(
     out: Path | None,
     plan: bool,
     resume: bool,
+    soup: tuple[Path, ...],
     threads: int | None,
     quiet: bool,
 ) -> None:
@@ -54,6 +61,11 @@ def train(
         click.echo(str(make_plan(job.model, job.train, job.schedule)))
         return
     bundle = run(
-        settings, recipe.parent, out or Path("runs") / settings.name, resume=resume, quiet=quiet
+        settings,
+        recipe.parent,
+        out or Path("runs") / settings.name,
+        soup=soup,
+        resume=resume,
+        quiet=quiet,
     )
     click.echo(f"bundle written: {bundle}")

@@ -32,6 +32,8 @@ class Progress:
     step: int = 0
     best_step: int = -1
     best_score: float = -math.inf
+    best_weights: str = "last"
+    """last, or the average where that was better"""
     stale: int = 0
     """evaluations since the best one"""
     seconds: float = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from safetensors.torch import load_file
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 from transformers import get_scheduler
 
@@ -51,7 +52,8 @@ def train(
     Writes to `run`: `log.jsonl` (a line a step and an evaluation), `checkpoint/` (all that a
     resume needs) and `best.safetensors` (trained weights of the best evaluation so far).
     The best is the one with the highest AUROC averaged over the validation sources that hold
-    both classes: a pooled one would reward recognising the source.
+    both classes: a pooled one would reward recognising the source. With `optim.ema` an
+    exponential moving average of the weights is a second candidate at each evaluation.
 
     Raises:
         RecipeError: no validation source holds both classes, so that nothing could be chosen, or
@@ -74,8 +76,14 @@ def train(
         num_warmup_steps=round(recipe.optim.warmup * len(schedule.steps)),
         num_training_steps=len(schedule.steps),
     )
+    average = None
+    if recipe.optim.ema is not None:
+        decay = get_ema_multi_avg_fn(recipe.optim.ema)
+        average = AveragedModel(model, device=accelerator.device, multi_avg_fn=decay)
+        accelerator.register_for_checkpointing(average)
     model, optimizer = accelerator.prepare(model, optimizer)
     accelerator.register_for_checkpointing(scheduler)
+    candidates = {"last": model} | ({} if average is None else {"average": average.module})
 
     data = fingerprint(train_examples)
     progress = (load_checkpoint(accelerator, run, data) if resume else None) or Progress(data=data)
@@ -88,12 +96,14 @@ def train(
     started = time.monotonic() - progress.seconds
     with (run / "log.jsonl").open("a", buffering=1, encoding="utf-8") as log, bar:
         if progress.step == 0:
-            _evaluate_and_keep(model, valid_examples, recipe, run, progress, log)
+            _evaluate_and_keep({"last": model}, valid_examples, run, progress, log)
         while progress.step < len(schedule.steps) and not progress.finished:
             record = _step(
                 model, train_examples, schedule, progress.step, recipe, accelerator, optimizer
             )
             scheduler.step()
+            if average is not None:
+                average.update_parameters(model)
             progress.step += 1
             progress.seconds = time.monotonic() - started
             log.write(
@@ -111,7 +121,7 @@ def train(
             bar.set_postfix(loss=f"{record['loss']:.3f}", best=f"{progress.best_score:.3f}")
             last = progress.step == len(schedule.steps)
             if progress.step % evaluate_every == 0 or last:
-                _evaluate_and_keep(model, valid_examples, recipe, run, progress, log)
+                _evaluate_and_keep(candidates, valid_examples, run, progress, log)
                 patience = recipe.evaluate.patience
                 progress.finished = last or (patience is not None and progress.stale >= patience)
             if progress.step % checkpoint_every == 0 or progress.finished:
@@ -236,25 +246,26 @@ def _precision() -> str:
 
 
 def _evaluate_and_keep(
-    model: CostModel,
+    candidates: Mapping[str, CostModel],
     examples: Sequence[Example],
-    recipe: Recipe,
     run: Path,
     progress: Progress,
     log: Any,
 ) -> None:
-    costs = score_examples(model, examples)
-    if not all(np.isfinite(cost).all() for cost in costs):
-        raise TrainingError(
-            f"costs of validation rows are not finite after step {progress.step}; lower "
-            "optim.learning_rate and start again"
-        )
-    metrics = validation_metrics(examples, costs)
-    score = metrics["auroc_mean"]
-    log.write(json.dumps({"evaluated_at": progress.step, **metrics}) + "\n")
-    log.flush()
-    if score > progress.best_score:
-        progress.best_step, progress.best_score, progress.stale = progress.step, score, 0
-        write_tensors(trainable_state(model), run / "best.safetensors")
-    else:
-        progress.stale += 1
+    progress.stale += 1
+    for weights, model in candidates.items():
+        costs = score_examples(model, examples)
+        if not all(np.isfinite(cost).all() for cost in costs):
+            raise TrainingError(
+                f"costs of validation rows are not finite after step {progress.step}; lower "
+                "optim.learning_rate and start again"
+            )
+        metrics = validation_metrics(examples, costs)
+        score = metrics["auroc_mean"]
+        line = {"evaluated_at": progress.step, "weights": weights, **metrics}
+        log.write(json.dumps(line) + "\n")
+        log.flush()
+        if score > progress.best_score:
+            progress.best_step, progress.best_score, progress.stale = progress.step, score, 0
+            progress.best_weights = weights
+            write_tensors(trainable_state(model), run / "best.safetensors")

@@ -31,6 +31,7 @@ from .licences import check_licence
 from .model import CostModel
 from .recipe import Recipe
 from .schedule import Schedule, make_schedule
+from .soup import greedy_soup
 from .teachers import provenance, taught
 from .validation import check_calibration
 
@@ -136,9 +137,17 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
 
 
 def run(
-    recipe: Recipe, folder: Path, out: Path, *, resume: bool = False, quiet: bool = False
+    recipe: Recipe,
+    folder: Path,
+    out: Path,
+    *,
+    soup: Sequence[Path] = (),
+    resume: bool = False,
+    quiet: bool = False,
 ) -> Path:
     """Train, export, calibrate and measure; returns the bundle's folder.
+
+    With `soup`, finished runs of the recipe are averaged, and nothing is trained.
 
     Raises:
         RecipeError: `out` holds a run and `resume` is not asked for, a run of other settings, or
@@ -152,12 +161,14 @@ def run(
     if not quiet:
         click.echo(f"{job.describe()}\n{job.schedule}", err=True)
 
-    if recipe.distil is not None:
-        job.train = taught(job.train, job.train_sources, recipe.distil.teachers, quiet=quiet)
-    train(job.model, job.train, job.watched, recipe, out, resume=resume, quiet=quiet)
-    draw_losses(out / "log.jsonl", out / "loss.png")
-
-    job.model.backbone = merged_backbone(job.model.backbone)
+    if soup:
+        job.model = greedy_soup(soup, recipe, job.model.spec, job.watched, out)
+    else:
+        if recipe.distil is not None:
+            job.train = taught(job.train, job.train_sources, recipe.distil.teachers, quiet=quiet)
+        train(job.model, job.train, job.watched, recipe, out, resume=resume, quiet=quiet)
+        draw_losses(out / "log.jsonl", out / "loss.png")
+        job.model.backbone = merged_backbone(job.model.backbone)
     new = out / "model.new"
     shutil.rmtree(new, ignore_errors=True)
     job.model.save(new, job.tokenizer)
@@ -201,6 +212,8 @@ def draw_losses(log: Path, picture: Path) -> None:
     records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     steps = [record for record in records if "step" in record]
     checks = [record for record in records if "evaluated_at" in record]
+    averages = [check for check in checks if check.get("weights") == "average"]
+    checks = [check for check in checks if check not in averages]
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
     for name in ("rank", "sign", "distil", "category"):
         values = [record.get(name, 0.0) for record in steps]
@@ -224,6 +237,15 @@ def draw_losses(log: Path, picture: Path) -> None:
         linewidth=2,
         label="mean",
     )
+    if averages:
+        right.plot(
+            [c["evaluated_at"] for c in averages],
+            [c["auroc_mean"] for c in averages],
+            color="black",
+            linewidth=2,
+            linestyle="--",
+            label="mean, averaged weights",
+        )
     right.set(xlabel="step", ylabel="AUROC", title="Validation, by source")
     right.legend(fontsize="x-small", ncols=2)
     figure.savefig(picture, dpi=120)

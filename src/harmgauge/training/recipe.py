@@ -164,6 +164,8 @@ class Optim(Section):
     """tokens of one forward pass, padding included"""
     accumulate: int = Field(default=1, ge=1)
     """forward passes an optimiser step"""
+    ema: float | None = Field(default=None, gt=0, lt=1)
+    """decay a step of an average of the weights, a second candidate at each evaluation"""
 
 
 class Evaluate(Section):
