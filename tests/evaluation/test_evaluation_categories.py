@@ -8,12 +8,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from harmgauge.data.read import Table
+from harmgauge.data import read
 from harmgauge.data.row import Item, Row
 from harmgauge.evaluation.bootstrap import Bootstrap
 from harmgauge.evaluation.categories import category_parts
 from harmgauge.evaluation.data_set import DataSet
 from harmgauge.evaluation.evaluate import Evaluation, Measurement
+from harmgauge.evaluation.report.blocks import Table
+from harmgauge.evaluation.report.slices import slices
 from harmgauge.evaluation.sample import Sample
 from harmgauge.evaluation.scorers import GaugeScorer
 from harmgauge.evaluation.text import block
@@ -51,7 +53,7 @@ def table(kinds, flags, *, n=12):
             categories = None if flags is None else flags(flag)
             item = Item(Exchange(f"{text} {number}"), unsafe, categories=categories)
             rows.append(Row(f"rows:{len(rows)}", "made", (item,)))
-    return Table(rows, [], "columns", "made")
+    return read.Table(rows, [], "columns", "made")
 
 
 KINDS = [("rain", 1.0, "SH"), ("snow", 1.0, "S"), ("sun", 0.0, None), ("snow sun", 0.0, None)]
@@ -114,6 +116,10 @@ def test_they_stand_in_the_text_and_survive_json():
     shown = block(measured)
     assert "made, its categories" in shown
     assert "AUROC against the safe" in shown
+    tables = [each for each in slices(measured, "made") if isinstance(each, Table)]
+    (told,) = [each for each in tables if each.caption.startswith("Categories as made")]
+    assert told.rows[0][0] == "H"
+    assert told.rows[0][-1] == "the gauge gives no such category"
     again = Measurement.from_dict(json.loads(json.dumps(measured.to_dict())))
     assert again == measured
     assert len(again.gauges["made"].categories) == 4
