@@ -1,4 +1,4 @@
-"""`harmgauge data check|stats|split|fetch`"""
+"""`harmgauge data check|stats|split|fetch|noise`"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .noise import noise
 from .output import write_json
 from .reading import label_options, schema_options
 
@@ -22,11 +23,14 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.group()
 def data() -> None:
-    """Check, describe, split or fetch training data.
+    """Check, describe, split or fetch training data, and find noise in its labels.
 
     FILE is jsonl, json, csv or parquet, each also .gz, hub:OWNER/NAME[:SPLIT] or
     templates:FAMILY[:PART].
     """
+
+
+data.add_command(noise)
 
 
 def _length_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -62,6 +62,8 @@ class SourceReport:
     identical_responses: int = 0
     leaked: int = 0
     capped: int = 0
+    doubted: int = 0
+    """used, but weighed down by `data.weights`"""
     truncated: int = 0
     used: int = 0
     unsafe: int = 0
@@ -74,8 +76,12 @@ class LoadedSource:
     source: Source
     rows: list[Row]
     report: SourceReport = field(repr=False)
+    file: str
+    """where they were read"""
     unused: list[str] = field(default_factory=list)
     """columns of the file that its schema does not know"""
+    weights: dict[str, float] = field(default_factory=dict)
+    """what rows count besides, by id, where their label is doubted; see `noise`"""
 
 
 def load_sources(
@@ -124,7 +130,7 @@ def tokenise(loaded: Iterable[LoadedSource], windower: Windower) -> list[Example
                         math.nan if item.unsafe is None else item.unsafe for item in row.items
                     ),
                     safer=row.safer,
-                    weight=weigh(row),
+                    weight=weigh(row) * each.weights.get(row.id, 1.0),
                 )
             )
     return examples
@@ -188,7 +194,7 @@ def _load(source: Source, data: Data, seed: int, folder: Path) -> LoadedSource:
         )
     report.used = len(rows)
     report.unsafe = _count_unsafe(rows)
-    return LoadedSource(source, rows, report, table.unused)
+    return LoadedSource(source, rows, report, str(path), table.unused)
 
 
 def _count_unsafe(rows: Iterable[Row]) -> int:

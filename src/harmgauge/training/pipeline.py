@@ -29,6 +29,7 @@ from .finish import make_bundle
 from .freezing import choose_trainable, merged_backbone
 from .licences import check_licence
 from .model import CostModel
+from .noise import apply_doubts
 from .recipe import Recipe
 from .schedule import Schedule, make_schedule
 from .soup import greedy_soup
@@ -95,6 +96,8 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     train_sources = load_sources(recipe.data.train, recipe.data, recipe.seed, folder)
     valid_sources = load_sources(recipe.data.valid, recipe.data, recipe.seed, folder)
     drop_leaks(train_sources, valid_sources)
+    if recipe.data.weights is not None:
+        apply_doubts(train_sources, Path(recipe.data.weights))
     windower = Windower(base.tokenizer, base.model.spec.layout)
     counts = count_categories(recipe.model.categories, train_sources, valid_sources)
     categories = [count.name for count in counts if count.enough]

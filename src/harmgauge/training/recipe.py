@@ -88,6 +88,8 @@ class Data(Section):
 
     root: str = "data"
     """folder that relative paths start from; the recipe's own folder is tried too"""
+    weights: str | None = None
+    """file of `harmgauge data noise`: what training rows count whose label is doubted"""
     train: list[Source] = Field(min_length=1)
     valid: list[Source] = Field(min_length=1)
 
