@@ -25,6 +25,9 @@ SECTIONS = {
     "evaluate": recipe.Evaluate,
 }
 
+OPEN = ("mini", "teacher-open-mpnet")
+MADE = (*OPEN, "mini-research", "teacher-research-mpnet", "teacher-research-smollm2")
+
 
 def documented(heading: str) -> dict[str, str]:
     """Key and default of each line of the table under a heading."""
@@ -63,18 +66,18 @@ def test_columns_can_be_named_by_everything_that_the_reader_knows():
     assert set(recipe.ColumnRole.__args__) == set(Columns.__slots__)
 
 
-@pytest.mark.parametrize("name", ["mini", "mini-research"])
+@pytest.mark.parametrize("name", MADE)
 def test_every_source_of_a_recipe_has_its_upstream(name):
     made = recipe.read_recipe(Path("recipes") / f"{name}.yaml")
     sources = (*made.data.train, *made.data.valid)
     folders = {each.path.split("/")[0] for each in sources if not is_address(each.path)}
     assert folders <= set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
     open_part = PAGE.split("### Non-commercial data")[0]
-    if name == "mini":
+    if name in OPEN:
         assert folders <= set(re.findall(r"^\| `(\w+)` \|", open_part, re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", ["mini", "mini-research"])
+@pytest.mark.parametrize("name", MADE)
 def test_a_source_has_the_licence_that_the_recipe_states(name):
     made = recipe.read_recipe(Path("recipes") / f"{name}.yaml")
     stated = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| ([\w.-]+)(?: †)? \| \d", PAGE, re.MULTILINE))
