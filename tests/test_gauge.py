@@ -231,6 +231,7 @@ def test_rank_refuses_what_has_no_place(tiny_gauge):
 def test_further_outputs_are_categories(tiny_gauge, tiny_bundle):
     class Two:
         outputs = 2
+        mode = "fake"
 
         def raw_scores(self, ids, mask):
             return np.tile(np.array([[1.0, -2.0]], np.float32), (len(ids), 1))

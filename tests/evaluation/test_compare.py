@@ -16,6 +16,7 @@ from harmgauge.evaluation.data_set import Contents, DataSet
 from harmgauge.evaluation.evaluate import Evaluation
 from harmgauge.evaluation.measure import NO_BORDER, Judge
 from harmgauge.evaluation.no_worse import NoWorse
+from harmgauge.evaluation.scorers import Scored
 
 NAN = float("nan")
 
@@ -128,7 +129,7 @@ def test_a_scorer_upside_down_is_reported():
     found = compared(rows, cost, -cost, draws=100)
     a, b, difference = values(found, "auroc")
     assert (a + b, difference) == pytest.approx((1.0, 1 - 2 * a))
-    assert list(found.upside_down()) == ["b"]
+    assert list(found.upside_down()) == [("b", ("auroc",))]
     assert "!! other RUNS AGAINST" in compare_text.block(found, "mine", "other", Bootstrap(100))
 
 
@@ -163,14 +164,15 @@ def run(*named):
 
 def test_no_worse_means_the_whole_interval():
     same, worse, better = run("same", "worse", "better")
-    check = NoWorse("auroc", 0.1)
+    check = NoWorse("auroc", 0.2)
     assert list(check.failures([same, better], "a", "b")) == []
-    assert list(NoWorse("auroc", 0.0).failures([same], "a", "b")) == []
+    # Twenty prompts a class that agree do not show that none ever differs.
+    assert list(NoWorse("auroc", 0.1).failures([same], "a", "b"))
     (sentence,) = check.failures([same, worse], "old", "new")
     figure = worse.get("auroc").difference
     assert figure.value == pytest.approx(-0.3)
     assert sentence.startswith("worse: auroc of new less that of old is -0.3000 [-0.")
-    assert f"by {-figure.low:.4f}, more than 0.1" in sentence
+    assert f"by {-figure.low:.4f}, more than 0.2" in sentence
     # The point estimate alone would pass.
     assert list(NoWorse("auroc", 0.31).failures([worse], "a", "b"))
     assert not list(NoWorse("auroc", 0.6).failures([worse], "a", "b"))
@@ -185,7 +187,7 @@ def test_more_false_positives_are_worse():
 def test_what_cannot_be_checked_is_said():
     one_class = compared(FOUR[:2], [0, 1], [1, 0], name="safe")
     (same,) = run("same")
-    check = NoWorse("auroc", 0.1)
+    check = NoWorse("auroc", 0.2)
     assert check.unchecked([one_class, same]) == ["safe"]
     assert list(check.failures([one_class, same], "a", "b")) == []
     (sentence,) = check.failures([one_class], "a", "b")
@@ -200,7 +202,8 @@ def test_means_and_adjusted_p_over_sets():
     mean = averages(comparisons, "auroc")["prompt"]
     worse = comparisons[1].get("auroc")
     assert (mean.value, mean.n) == (pytest.approx(-0.15), 2)
-    assert mean.deviation == pytest.approx(worse.difference.deviation / 2)
+    deviations = [each.get("auroc").difference.deviation for each in comparisons]
+    assert mean.deviation == pytest.approx(np.hypot(*deviations) / 2)
     assert mean.low < -0.15 < mean.high < 0
     assert adjusted(comparisons, "auroc") == {"same": 1.0, "worse": pytest.approx(2 * worse.p)}
     text = compare_text.summary(comparisons, "mine", "other")
@@ -235,7 +238,7 @@ class Stub:
 
     def costs(self, batch, *, progress=False):
         self.calls += 1
-        return np.array([float(each.prompt[-1]) - 5 for each in batch.exchanges])
+        return Scored(np.array([float(each.prompt[-1]) - 5 for each in batch.exchanges]))
 
 
 def test_what_was_compared_is_not_scored_again(tmp_path):

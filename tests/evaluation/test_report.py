@@ -19,8 +19,8 @@ from harmgauge.errors import HarmgaugeError
 from harmgauge.evaluation.bootstrap import Bootstrap
 from harmgauge.evaluation.data_set import DataSet
 from harmgauge.evaluation.evaluate import Evaluation
+from harmgauge.evaluation.figures import Figure
 from harmgauge.evaluation.identity import Identity
-from harmgauge.evaluation.measure import Figure
 from harmgauge.evaluation.report import blocks, check_folder, write_report
 from harmgauge.evaluation.report.folder import replace_folder
 from harmgauge.evaluation.report.markdown import markdown

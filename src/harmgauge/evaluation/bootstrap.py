@@ -56,6 +56,27 @@ def interval(values: Floats) -> tuple[float, float] | tuple[None, None]:
     return float(low), float(high)
 
 
+def not_ruled_out(prompts: int) -> float:
+    """Largest share of which none, or all, of so many prompts would be seen in 2.5 % of cases.
+
+    The Clopper-Pearson bound where nothing was missed, or everything (Hanley and Lippman-Hand,
+    1983, "If nothing goes wrong, is everything all right?"). Draws from examples that all agree
+    agree too, and alone would claim that nothing can go wrong.
+    """
+    return float(1 - 0.025 ** (1 / prompts))
+
+
+def prompts_that_give(metric: Metric, group: Indices) -> int:
+    """Number of prompts whose examples give a figure by themselves, such as a recall."""
+    found = 0
+    names = np.unique(group)
+    rows = max(1, _AT_ONCE // max(len(group), 1))
+    for start in range(0, len(names), rows):
+        weight = np.equal.outer(names[start : start + rows], group).astype(np.float64)
+        found += int(np.sum(~np.isnan(metric(weight))))
+    return found
+
+
 def _count(taken: NDArray[np.int64], names: int) -> Floats:
     """How often each name was taken, a row a draw."""
     rows = len(taken)

@@ -15,7 +15,8 @@ from .bootstrap import Bootstrap
 from .data_set import Contents, DataSet
 from .disagreements import Disagreement, disagreements
 from .evaluate import Evaluation
-from .measure import Judge, below_half
+from .figures import Figure
+from .measure import Judge, below_half, fewest_prompts
 from .metrics import Floats, mid_ranks
 from .paired import Difference, Differences, Twin, differences
 from .sample import Indices, Sample
@@ -59,14 +60,16 @@ class Comparison:
         found = self.figures.get(figure) or self.ranking.get(figure)
         return None if found is None or found.difference.value is None else found
 
-    def upside_down(self) -> Iterator[str]:
-        """`a`, `b`: whose AUROC, or a ranking accuracy, lies below one half, see `below_half`."""
+    def upside_down(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """`a`, `b`: names of its figures that run against the labels, see `below_half`."""
         auroc, fewest = self.get("auroc"), self.contents.fewest
-        ranking = [found for name in RANKING if (found := self.get(name))]
+        ranking = {name: found for name in RANKING if (found := self.get(name))}
         for side in ("a", "b"):
-            of_side = [getattr(each, side) for each in ranking]
-            if below_half(getattr(auroc, side, None), fewest, of_side):
-                yield side
+            of_side: dict[str, Figure] = {
+                name: getattr(each, side) for name, each in ranking.items()
+            }
+            if against := below_half(getattr(auroc, side, None), fewest, of_side):
+                yield side, against
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -113,8 +116,8 @@ def compare(evaluation: Evaluation, data: DataSet, a: str, b: str, rows: int = 1
 
     def compute() -> dict[str, Any]:
         sample = data.sample
-        costs = [evaluation.costs(data, each, sample.ids, sample.exchanges) for each in scorers]
-        sides = [Side(*side) for side in zip(costs, judges, strict=True)]
+        scored = [evaluation.costs(data, each, sample.ids, sample.exchanges) for each in scorers]
+        sides = [Side(of.values, judge) for of, judge in zip(scored, judges, strict=True)]
         contents = evaluation.contents(data)
         return compare_costs(sample, contents, *sides, bootstrap=bootstrap, rows=rows).to_dict()
 
@@ -188,7 +191,8 @@ class _Both:
         unsafe = self.sample.unsafe[members]
         group = self.sample.group[items]
         twins = self._twins(items, unsafe)
-        return differences(twins, group, self.bootstrap, _reason(unsafe))
+        fewest = fewest_prompts(unsafe, group)
+        return differences(twins, group, self.bootstrap, _reason(unsafe), fewest)
 
     def _twins(self, items: Indices, unsafe: NDArray[np.bool_]) -> dict[str, Twin]:
         cost_a, cost_b = self.a.cost[items], self.b.cost[items]

@@ -8,9 +8,9 @@ from .bootstrap import Bootstrap
 from .compare import Comparison
 from .compare_results import adjusted, averages
 from .disagreements import Turns
-from .measure import Figure
+from .figures import Figure
 from .paired import Difference
-from .text import KIND_LABELS, LABELS, UPSIDE_DOWN, aligned, cell, counts, number
+from .text import KIND_LABELS, LABELS, against, aligned, cell, counts, number
 
 
 def block(
@@ -46,8 +46,8 @@ def block(
     if len(table) > 1:
         lines += aligned(table)
     names = {"a": a, "b": b}
-    for side in comparison.upside_down():
-        lines.append(f"  !! {names[side]} RUNS AGAINST THE LABELS: {UPSIDE_DOWN}")
+    for side, figures in comparison.upside_down():
+        lines.append(f"  !! {names[side]} RUNS AGAINST THE LABELS: {against(figures)}")
     if parts:
         table = [[f"{LABELS[figure]} by slice", "n", "unsafe", *columns]]
         for part in comparison.parts:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .compare import Comparison
-from .measure import LOWER_IS_BETTER
+from .figures import LOWER_IS_BETTER
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .bootstrap import Bootstrap, Metric
-from .measure import Figure, drawn_figure
+from .figures import Figure, drawn_figure, rests_on
 from .metrics import Floats
 from .sample import Indices
 
@@ -68,7 +68,11 @@ class Twin:
 
 
 def differences(
-    twins: Mapping[str, Twin], group: Indices, bootstrap: Bootstrap, reason: str
+    twins: Mapping[str, Twin],
+    group: Indices,
+    bootstrap: Bootstrap,
+    reason: str,
+    fewest: int = 0,
 ) -> Differences:
     """Figures of the same n examples, what lies between them, intervals and p values.
 
@@ -77,6 +81,7 @@ def differences(
         group: [n] prompt number of each example.
         bootstrap: how to draw; there are as many swaps as draws.
         reason: why a figure is missing where it is.
+        fewest: prompts of the class that has fewer.
     """
     every = np.ones(len(group))
     values = {name: (float(twin.a(every)), float(twin.b(every))) for name, twin in twins.items()}
@@ -92,10 +97,12 @@ def differences(
             found[name] = Difference(missing, missing, missing, None)
             continue
         of_a, of_b = drawn[f"a {name}"], drawn[f"b {name}"]
+        twin, n = twins[name], len(group)
+        at_a, at_b = (partial(rests_on, name, side, group, fewest) for side in (twin.a, twin.b))
         found[name] = Difference(
-            drawn_figure(a, len(group), of_a),
-            drawn_figure(b, len(group), of_b),
-            drawn_figure(b - a, len(group), of_b - of_a),
+            drawn_figure(a, n, of_a, at_a),
+            drawn_figure(b, n, of_b, at_b),
+            drawn_figure(b - a, n, of_b - of_a, at_a, gap=True),
             p.get(name),
         )
     return found

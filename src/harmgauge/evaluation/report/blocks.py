@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..measure import Figure
+from ..figures import Figure
 
 Cell = str | int | float | Figure | None
 """a float is a share, shown in percent; a figure is shown with its interval; None is empty"""

@@ -189,6 +189,19 @@ def _provenance(results: Mapping[str, Any], measurements: Sequence[Measurement])
         ["data set", "read as", "sha256"],
         [_file(each.contents) for each in measurements],
     )
+    counted: list[list[Cell]] = [
+        [each.contents.data, name, what, n]
+        for each in measurements
+        for name, scores in each.gauges.items()
+        for what, n in scores.counts.items()
+        if n
+    ]
+    if counted:
+        yield Table(
+            "What was counted while scoring",
+            ["data set", "gauge", "what", "texts"],
+            counted,
+        )
     if results["bag_of_words"]:
         yield Table(
             "What the floor bag of words learnt from",

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import needs_extra
 from ..curves import Curves
-from ..measure import Figure
+from ..figures import Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ from ...bundle import sha256
 from ...data.formats import iter_records
 from ...data.labels import is_missing
 from ...errors import DataError
-from .base import Batch, Floats
+from .base import Batch, Scored
 
 
 class StoredSource:
@@ -32,7 +32,7 @@ class StoredSource:
         self._name = name
         self._path = path
         self._by_data: dict[str | None, list[tuple[str, float]]] = {}
-        self.facts: dict[str, Any] = {"scores": path.name, "missing": {}, "unused": {}}
+        self.facts: dict[str, Any] = {"scores": path.name}
         for number, record in iter_records(path):
             if isinstance(record, DataError):
                 raise DataError(f"{path}: row {number}: {record}")
@@ -43,7 +43,7 @@ class StoredSource:
             self._by_data.setdefault(data, []).append((str(record["id"]).strip(), score))
         self.identity = sha256(path)
 
-    def scores(self, batch: Batch, *, progress: bool) -> Floats:
+    def scores(self, batch: Batch, *, progress: bool) -> Scored:
         """Raises:
         DataError: an id stands twice, or for no row of the batch.
         """
@@ -75,9 +75,7 @@ class StoredSource:
                 f"{self._path}: none of the {len(rows)} scores for {batch.data} has the id of a "
                 f"row; ids look like {next(iter(batch.ids), 'test.jsonl:1')}"
             )
-        self.facts["missing"][batch.data] = int((~seen).sum())
-        self.facts["unused"][batch.data] = unknown
-        return scores
+        return Scored(scores, {"missing": int((~seen).sum()), "unused": unknown})
 
 
 def _score(value: Any, where: str) -> float:
