@@ -30,6 +30,8 @@ def texts():
 class Spy:
     """A runtime that notes the shape of every call."""
 
+    mode = "spy"
+
     def __init__(self, runtime=None, outputs=1):
         self.runtime, self.outputs, self.shapes = runtime, outputs, []
 
