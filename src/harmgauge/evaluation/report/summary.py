@@ -9,8 +9,9 @@ from ..data_set import KINDS
 from ..evaluate import Measurement
 from ..figures import Figure
 from ..text import KIND_LABELS, against
-from .blocks import Block, Cell, Heading, Pictures, Table, Text, Warn, number
+from .blocks import Block, Cell, Heading, Listing, Pictures, Table, Text, Warn, number
 from .draw import summary_pictures
+from .findings import findings
 from .headline import Headline, headlines
 
 _KINDS = {
@@ -26,6 +27,9 @@ def summary(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> 
     gauges = list(results["gauges"])
     yield Heading(2, "Summary")
     yield from _warnings(results, measurements)
+    each = [headline for measurement in measurements for headline in headlines(measurement)]
+    if found := list(findings(gauges, measurements, each)):
+        yield Listing(found)
     averages: dict[str, dict[str, dict[str, Any]]] = results["averages"]
     known = [kind for kind in KIND_LABELS if any(kind in each for each in averages.values())]
     if known:
@@ -39,7 +43,6 @@ def summary(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> 
             ["", "sets", *gauges],
             rows,
         )
-    each = [headline for measurement in measurements for headline in headlines(measurement)]
     if pictures := summary_pictures(each):
         yield Pictures(pictures)
     for kind in KINDS:
