@@ -29,6 +29,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cache", type=Path, help="an empty folder to keep what was scored in")
     options = parser.parse_args()
+    if options.cache and options.cache.is_dir() and any(options.cache.iterdir()):
+        parser.error(f"{options.cache} is not empty, so the first run would not be a first one")
     gauge = load(threads=options.threads)
     sets = read_suite(options.suite, options.folder).sets
     exchanges = [exchange for data in sets for exchange in data.sample.exchanges]
@@ -39,8 +41,6 @@ def main() -> None:
     print(f"gauge.score: {scoring:.1f} s")
     with tempfile.TemporaryDirectory() as scratch:
         cache = options.cache or Path(scratch)
-        if cache.is_dir() and any(cache.iterdir()):
-            parser.error(f"{cache} is not empty, so the first run would not be a first one")
         for run in ("empty cache", "second run"):
             seconds = suite_seconds(options, cache)
             print(f"suite, {run}: {seconds:.1f} s, {seconds / scoring:.2f} of the scoring")

@@ -129,7 +129,7 @@ def test_a_scorer_upside_down_is_reported():
     found = compared(rows, cost, -cost, draws=100)
     a, b, difference = values(found, "auroc")
     assert (a + b, difference) == pytest.approx((1.0, 1 - 2 * a))
-    assert list(found.upside_down()) == [("b", ("auroc",))]
+    assert (found.upside_down_a, found.upside_down_b) == ((), ("auroc",))
     assert "!! other RUNS AGAINST" in compare_text.block(found, "mine", "other", Bootstrap(100))
 
 
@@ -164,18 +164,28 @@ def run(*named):
 
 def test_no_worse_means_the_whole_interval():
     same, worse, better = run("same", "worse", "better")
-    check = NoWorse("auroc", 0.2)
+    check = NoWorse("auroc", 0.1)
     assert list(check.failures([same, better], "a", "b")) == []
-    # Twenty prompts a class that agree do not show that none ever differs.
-    assert list(NoWorse("auroc", 0.1).failures([same], "a", "b"))
+    assert list(NoWorse("auroc", 0.0).failures([same], "a", "b")) == []
     (sentence,) = check.failures([same, worse], "old", "new")
     figure = worse.get("auroc").difference
     assert figure.value == pytest.approx(-0.3)
     assert sentence.startswith("worse: auroc of new less that of old is -0.3000 [-0.")
-    assert f"by {-figure.low:.4f}, more than 0.2" in sentence
+    assert f"by {-figure.low:.4f}, more than 0.1" in sentence
     # The point estimate alone would pass.
     assert list(NoWorse("auroc", 0.31).failures([worse], "a", "b"))
     assert not list(NoWorse("auroc", 0.6).failures([worse], "a", "b"))
+
+
+def test_few_that_agree_do_not_show_that_none_ever_differs():
+    rows = [single(n, float(n > 5)) for n in range(1, 11)]
+    cost = np.array([-1.0] * 5 + [1.0] * 5)
+    alike = compared(rows, cost, 2 * cost, draws=50)
+    for figure in ("auroc", "recall"):
+        assert alike.get(figure).difference.value == 0
+        assert list(NoWorse(figure, 0.1).failures([alike], "a", "b"))
+    same = compared(rows, cost, cost, draws=50)
+    assert list(NoWorse("recall", 0.0).failures([same], "a", "b")) == []
 
 
 def test_more_false_positives_are_worse():
@@ -187,12 +197,12 @@ def test_more_false_positives_are_worse():
 def test_what_cannot_be_checked_is_said():
     one_class = compared(FOUR[:2], [0, 1], [1, 0], name="safe")
     (same,) = run("same")
-    check = NoWorse("auroc", 0.2)
+    check = NoWorse("auroc", 0.1)
     assert check.unchecked([one_class, same]) == ["safe"]
     assert list(check.failures([one_class, same], "a", "b")) == []
     (sentence,) = check.failures([one_class], "a", "b")
     assert "no data set has auroc" in sentence
-    lone = compared([FOUR[0], FOUR[3]], [-1, 1], [-1, 1])
+    lone = compared([FOUR[0], FOUR[3]], [-1, 1], [-2, 1])
     (sentence,) = check.failures([lone], "a", "b")
     assert "without an interval" in sentence
 
@@ -202,8 +212,7 @@ def test_means_and_adjusted_p_over_sets():
     mean = averages(comparisons, "auroc")["prompt"]
     worse = comparisons[1].get("auroc")
     assert (mean.value, mean.n) == (pytest.approx(-0.15), 2)
-    deviations = [each.get("auroc").difference.deviation for each in comparisons]
-    assert mean.deviation == pytest.approx(np.hypot(*deviations) / 2)
+    assert mean.deviation == pytest.approx(worse.difference.deviation / 2)
     assert mean.low < -0.15 < mean.high < 0
     assert adjusted(comparisons, "auroc") == {"same": 1.0, "worse": pytest.approx(2 * worse.p)}
     text = compare_text.summary(comparisons, "mine", "other")

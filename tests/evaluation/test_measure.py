@@ -181,6 +181,6 @@ def test_the_mean_over_sets_has_the_interval_of_independent_sets():
     mean = mean_figure(figures)
     assert (mean.value, mean.n) == (pytest.approx(0.7), 2)
     assert mean.deviation == pytest.approx(0.025)
-    assert (mean.low, mean.high) == (pytest.approx(0.651), pytest.approx(0.749))
+    assert (mean.low, mean.high) == (pytest.approx(0.651, abs=1e-5), pytest.approx(0.749, abs=1e-5))
     assert mean_figure([Figure(None, 5)]).value is None
     assert mean_figure([Figure(0.5, 5)]).low is None

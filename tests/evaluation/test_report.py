@@ -350,6 +350,6 @@ def test_summary_says_where_a_gauge_is_over_the_floors_and_where_it_errs(tmp_pat
     write_report(run(scorers, sets, 50), tmp_path / "report")
     text = (tmp_path / "report" / "report.md").read_text()
     better = "is better than the best floor, interval and all, on"
-    assert f"- loud {better} 1 of 1 data sets, flags most safe texts on alarms (100%)" in text
+    assert f"- loud {better} 1 of 1 data sets, has its highest false-alarm rates on" in text
     assert "on alarms (100%) and both (67%).\n" in text
     assert f"- wrong {better} 0 of 1 data sets.\n" in text

@@ -162,6 +162,14 @@ def test_stored_scores_are_found_by_id_or_number(tmp_path):
     assert stored(tmp_path, rows).scores(pair, progress=False).values.tolist() == [2, 1]
 
 
+def test_stored_scores_without_data_are_of_one_data_file(tmp_path):
+    source = stored(tmp_path, [{"id": 1, "score": 1}])
+    for _ in range(2):
+        assert source.scores(batch("a"), progress=False).values.tolist() == [1]
+    with pytest.raises(DataError, match=r"no column data, so it covers one .* other/t\.jsonl"):
+        source.scores(batch("a", data="other/t.jsonl"), progress=False)
+
+
 def test_stored_scores_of_several_data_files(tmp_path):
     rows = [
         {"data": "toy/t.jsonl", "id": 1, "score": 1},

@@ -1,4 +1,4 @@
-"""Intervals from draws of whole prompts, since answers to one prompt are not independent."""
+"""Draws of whole prompts, since answers to one prompt are not independent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _AT_ONCE = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Bootstrap:
-    """Percentile intervals from draws of prompts with replacement (Field and Welsh, 2007).
+    """Draws of whole prompts with replacement (Field and Welsh, 2007).
 
     The same seed draws the same prompts for every scorer, so that gauges can be compared.
     """
@@ -45,36 +45,6 @@ class Bootstrap:
             for name, metric in metrics.items():
                 drawn[name].append(metric(weight))
         return {name: np.concatenate(parts or [np.empty(0)]) for name, parts in drawn.items()}
-
-
-def interval(values: Floats) -> tuple[float, float] | tuple[None, None]:
-    """The 2.5 % and 97.5 % points of draws; none where no draw gave the figure."""
-    values = values[~np.isnan(values)]
-    if len(values) == 0:
-        return None, None
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def not_ruled_out(prompts: int) -> float:
-    """Largest share of which none, or all, of so many prompts would be seen in 2.5 % of cases.
-
-    The Clopper-Pearson bound where nothing was missed, or everything (Hanley and Lippman-Hand,
-    1983, "If nothing goes wrong, is everything all right?"). Draws from examples that all agree
-    agree too, and alone would claim that nothing can go wrong.
-    """
-    return float(1 - 0.025 ** (1 / prompts))
-
-
-def prompts_that_give(metric: Metric, group: Indices) -> int:
-    """Number of prompts whose examples give a figure by themselves, such as a recall."""
-    found = 0
-    names = np.unique(group)
-    rows = max(1, _AT_ONCE // max(len(group), 1))
-    for start in range(0, len(names), rows):
-        weight = np.equal.outer(names[start : start + rows], group).astype(np.float64)
-        found += int(np.sum(~np.isnan(metric(weight))))
-    return found
 
 
 def _count(taken: NDArray[np.int64], names: int) -> Floats:

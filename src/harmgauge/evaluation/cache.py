@@ -60,7 +60,8 @@ class Cache:
         self, facts: Mapping[str, Any], compute: Callable[[], dict[str, Any]]
     ) -> dict[str, Any]:
         """Figures that follow from `facts`, as plain JSON types; all code is part of the facts."""
-        path = self._path("figures", {**facts, "code": _digest(".")}, ".json")
+        key = {**facts, "code": _digest("."), "libraries": _versions()}
+        path = self._path("figures", key, ".json")
         known: dict[str, Any] | None = _read(path, lambda kept: json.loads(kept.read_bytes()))
         if known is None:
             text = json.dumps(compute())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
-from .bootstrap import Bootstrap, Metric, interval, not_ruled_out, prompts_that_give
+from .bootstrap import Bootstrap, Metric
+from .intervals import Z, interval
 from .metrics import Floats
 from .sample import Indices
 
@@ -23,7 +23,7 @@ class Figure:
     n: int
     """examples or pairs it is measured on"""
     low: float | None = None
-    """lower end of the 95 % bootstrap interval; None where none was drawn"""
+    """lower end of the 95 % interval; None where none is known"""
     high: float | None = None
     deviation: float | None = None
     """standard deviation over the draws, for averages over data sets"""
@@ -40,9 +40,6 @@ LOWER_IS_BETTER = frozenset(
     }
 )
 """figures of which less is better"""
-
-OF_ORDER = frozenset({"auroc", "auprc", "best_f1"})
-"""figures of which one prompt alone, mostly of one class, gives nothing"""
 
 
 def bootstrapped(
@@ -69,43 +66,21 @@ def bootstrapped(
         if name not in known:
             figures[name] = Figure(None, len(group), reason=reason)
             continue
-        prompts = partial(rests_on, name, known[name], group, fewest)
-        figures[name] = drawn_figure(value, len(group), drawn.get(name, np.empty(0)), prompts)
+        draws = drawn.get(name, np.empty(0))
+        figures[name] = drawn_figure(known[name], value, draws, group, fewest)
     return figures
 
 
-def rests_on(name: str, metric: Metric, group: Indices, fewest: int) -> int:
-    """Number of prompts that a figure rests on: those that give it by themselves, or of a figure
-    of order those of the class that has fewer."""
-    return fewest if name in OF_ORDER else prompts_that_give(metric, group)
-
-
 def drawn_figure(
-    value: float, n: int, draws: Floats, prompts: Callable[[], int], *, gap: bool = False
+    metric: Metric, value: float, draws: Floats, group: Indices, fewest: int = 0
 ) -> Figure:
-    """A figure of n examples with the interval of its bootstrap draws, if there are any.
-
-    Where nothing was missed, or everything, all draws agree, and so they do where two scorers
-    differ on nothing. The interval is then what that many prompts do not rule out; there is none
-    where the figure rests on no prompt.
-
-    Args:
-        value: of the examples as they are.
-        n: how many they are.
-        draws: [draws] the figure in each draw, empty without.
-        prompts: how many prompts it rests on.
-        gap: the difference of two figures, between -1 and 1, and not a share.
-    """
-    low, high = interval(draws)
-    if low is None or high is None:
-        return Figure(value, n)
-    if low < high or not (gap or value in (0, 1)):
-        return Figure(value, n, low, high, float(np.nanstd(draws)))
-    if not (count := prompts()):
-        return Figure(value, n)
-    by = not_ruled_out(count)
-    low, high = max(value - by, -1.0 if gap else 0.0), min(value + by, 1.0)
-    return Figure(value, n, low, high, (high - low) / (2 * 1.96))
+    """A figure with its interval; arguments as for `intervals.interval`."""
+    found = interval(metric, value, draws, group, fewest)
+    if found is None:
+        return Figure(value, len(group))
+    low, high = found
+    deviation = float(np.nanstd(draws)) or max(high - value, value - low) / Z
+    return Figure(value, len(group), low, high, deviation)
 
 
 def mean_figure(figures: Sequence[Figure]) -> Figure:
@@ -118,4 +93,4 @@ def mean_figure(figures: Sequence[Figure]) -> Figure:
     if len(deviations) < len(known):
         return Figure(value, len(known))
     deviation = float(np.sqrt(np.sum(np.square(deviations)))) / len(known)
-    return Figure(value, len(known), value - 1.96 * deviation, value + 1.96 * deviation, deviation)
+    return Figure(value, len(known), value - Z * deviation, value + Z * deviation, deviation)

@@ -139,7 +139,13 @@ def measure(
         parts=list(_parts(sample, kept, labelled, judge, bootstrap)) if whole else [],
         curves=curves(labelled.unsafe, labelled.cost, judge.probabilistic) if whole else None,
         failed=int(np.sum(~judged)),
-        upside_down=below_half(figures.get("auroc"), labelled.fewest, ranking),
+        upside_down=below_half(
+            {**{name: figures[name] for name in ("auroc",) if name in figures}, **ranking},
+            {
+                "auroc": fewest_prompts(labelled.unsafe, labelled.group),
+                **prompts_of_pairs(sample, judged),
+            },
+        ),
     )
 
 
@@ -157,24 +163,31 @@ def _parts(
         yield Part(each.by, each.value, len(part.unsafe), int(part.unsafe.sum()), figures)
 
 
-def below_half(auroc: Figure | None, fewest: int, ranking: Mapping[str, Figure]) -> tuple[str, ...]:
-    """Names of those of AUROC and ranking accuracies that lie below one half, interval and all.
+def below_half(figures: Mapping[str, Figure], prompts: Mapping[str, int]) -> tuple[str, ...]:
+    """Names of those figures that lie below one half, interval and all.
 
     Args:
-        auroc: the AUROC, if there is one.
-        fewest: items of the class that has fewer.
-        ranking: ranking accuracies by stratum.
+        figures: the AUROC and ranking accuracies, by name.
+        prompts: on how many prompts each rests; of an AUROC, those of the class that has fewer.
     """
-    figures = {name: each for name, each in ranking.items() if each.n >= ENOUGH}
-    if auroc is not None and fewest >= ENOUGH:
-        figures = {"auroc": auroc, **figures}
     return tuple(
-        name for name, each in figures.items() if each.high is not None and each.high < 0.5
+        name
+        for name, each in figures.items()
+        if prompts.get(name, 0) >= ENOUGH and each.high is not None and each.high < 0.5
     )
 
 
+def prompts_of_pairs(sample: Sample, judged: NDArray[np.bool_]) -> dict[str, int]:
+    """Of each stratum the number of prompts whose pairs were judged."""
+    whole = _judged_pairs(sample.pairs, judged)
+    return {
+        stratum: len(np.unique(sample.group[sample.pairs.safer[np.intersect1d(pairs, whole)]]))
+        for stratum, pairs in sample.pairs.strata()
+    }
+
+
 ENOUGH = 10
-"""items of each class, or pairs; of fewer an interval is too narrow to accuse a scorer by"""
+"""prompts; with fewer an interval is too narrow to accuse a scorer by"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,15 +238,18 @@ class _Labelled:
         if judge.probabilistic:
             each["brier"] = partial(metrics.brier, unsafe, cost)
             each["calibration_error"] = partial(metrics.calibration_error, unsafe, cost)
-        if unsafe.all():  # every precision is 1 then, by definition
-            each |= {name: _undefined for name in ("auprc", "precision", "best_f1") if name in each}
+        if unsafe.all():  # both are 1 then, by definition
+            each |= dict.fromkeys(("auprc", "best_f1"), _undefined)
         return {name: each[name] for name in each if not brief or name in IN_SLICES}
 
     def at_threshold(self, threshold: float) -> dict[str, Metric]:
         flagged = (self.cost >= threshold) & self.spoken
-        return {
+        each: dict[str, Metric] = {
             name: partial(metric, self.unsafe, flagged) for name, metric in AT_THRESHOLD.items()
         }
+        if self.fewest == 0:  # of one class it is 0 or 1, whatever is flagged
+            each["precision"] = _undefined
+        return each
 
 
 def _undefined(weight: Floats) -> Floats:

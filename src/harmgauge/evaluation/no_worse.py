@@ -45,7 +45,7 @@ class NoWorse:
                 "interval, so nothing is shown; it takes two prompts and draws"
             )
         worst = high if self.figure in LOWER_IS_BETTER else -low
-        if worst <= self.margin:
+        if worst <= self.margin + 1e-9:  # of rounding
             return None
         return (
             f"{data}: {self.figure} of {b} less that of {a} is {value:+.4f} "

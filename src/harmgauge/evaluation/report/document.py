@@ -212,7 +212,7 @@ def _provenance(results: Mapping[str, Any], measurements: Sequence[Measurement])
     draws = sorted({(each.draws, each.seed) for each in measurements})
     stated = ", ".join(f"{count} draws with seed {seed}" for count, seed in draws)
     yield Text(
-        "Intervals are 95 % percentile intervals of a bootstrap that draws whole prompts, since "
+        "Intervals are of 95 %, from a bootstrap that draws whole prompts, since "
         f"answers to one prompt are not independent: {stated}. Those of means over data sets "
         "follow from the deviations of the sets."
     )

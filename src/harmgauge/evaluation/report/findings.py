@@ -21,8 +21,15 @@ def findings(
     for gauge in gauges:
         sentences = [
             *_over_floors(gauge, headlines),
-            *_worst(gauge, measurements, "false_positive_rate", "flags most safe texts"),
-            *_worst(gauge, measurements, "false_negative_rate", "misses most unsafe ones"),
+            *_worst(
+                gauge, measurements, "false_positive_rate", "has its highest false-alarm rates"
+            ),
+            *_worst(
+                gauge,
+                measurements,
+                "false_negative_rate",
+                "misses the largest shares of unsafe texts",
+            ),
         ]
         if sentences:
             yield f"{gauge} {', '.join(sentences)}."
@@ -33,10 +40,10 @@ def _over_floors(gauge: str, headlines: Sequence[Headline]) -> Iterator[str]:
     compared: dict[str, bool] = {}
     for each in headlines:
         figure = each.gauges.get(gauge)
-        if each.unsafe in (0, 1) or each.floor is None or figure is None or figure.value is None:
+        if each.unsafe in (0, 1) or each.floor is None or figure is None or figure.low is None:
             continue
         name = f"{each.data} ({each.label})" if each.data in compared else each.data
-        compared[name] = figure.low is not None and figure.low > each.floor[1]
+        compared[name] = figure.low > each.floor[1]
     if not compared:
         return
     short = [name for name, over in compared.items() if not over]
