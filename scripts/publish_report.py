@@ -19,8 +19,10 @@ def main() -> None:
     options = parser.parse_args()
     text = (options.folder / "report.md").read_text(encoding="utf-8")
     pictures = options.page.with_suffix("")
+    new = pictures.with_name(f"{pictures.name}.new")
+    shutil.copytree(options.folder / "pictures", new)  # before the old ones go
     shutil.rmtree(pictures, ignore_errors=True)
-    shutil.copytree(options.folder / "pictures", pictures)
+    new.rename(pictures)
     text = text.replace("](pictures/", f"]({pictures.name}/")
     options.page.write_text(text, encoding="utf-8")
 
