@@ -27,7 +27,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--suite", default="standard")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--cache", type=Path, help="an empty folder to keep what was scored in")
     options = parser.parse_args()
+    if options.cache and options.cache.is_dir() and any(options.cache.iterdir()):
+        parser.error(f"{options.cache} is not empty, so the first run would not be a first one")
     gauge = load(threads=options.threads)
     sets = read_suite(options.suite, options.folder).sets
     exchanges = [exchange for data in sets for exchange in data.sample.exchanges]
@@ -36,13 +39,14 @@ def main() -> None:
     scoring = time.perf_counter() - start
     print(f"{gauge.name}, {len(exchanges)} texts of {len(sets)} sets, {options.threads} threads")
     print(f"gauge.score: {scoring:.1f} s")
-    with tempfile.TemporaryDirectory() as cache:
+    with tempfile.TemporaryDirectory() as scratch:
+        cache = options.cache or Path(scratch)
         for run in ("empty cache", "second run"):
             seconds = suite_seconds(options, cache)
             print(f"suite, {run}: {seconds:.1f} s, {seconds / scoring:.2f} of the scoring")
 
 
-def suite_seconds(options: argparse.Namespace, cache: str) -> float:
+def suite_seconds(options: argparse.Namespace, cache: Path) -> float:
     command = ["evaluate", "--suite", options.suite, "--data-root", str(options.folder)]
     command += ["--threads", str(options.threads)]
     start = time.perf_counter()
@@ -50,7 +54,7 @@ def suite_seconds(options: argparse.Namespace, cache: str) -> float:
         [sys.executable, "-c", LAUNCH, *command],
         check=True,
         stdout=subprocess.DEVNULL,
-        env={**os.environ, "HARMGAUGE_CACHE": cache},
+        env={**os.environ, "HARMGAUGE_CACHE": str(cache)},
     )
     return time.perf_counter() - start
 

@@ -15,15 +15,11 @@ from typing import Any
 
 FIGURES = {
     "auroc": "AUROC",
-    "f1": "F1 of unsafe at cost 0",
-    "sign_accuracy": "Sign accuracy",
     "false_positive_rate": "False positives at cost 0",
 }
 # Floors that say nothing under a figure, such as an AUROC of flagging all.
 HIDDEN = {
     "auroc": ("all unsafe", "majority", "refusal phrases"),
-    "f1": ("majority", "length", "refusal phrases"),
-    "sign_accuracy": ("all unsafe", "length", "refusal phrases"),
     "false_positive_rate": ("all unsafe", "majority", "length", "refusal phrases"),
 }
 

@@ -9,6 +9,7 @@ import numpy as np
 from harmgauge.data.read import Table
 from harmgauge.data.row import Item, Row
 from harmgauge.evaluation.data_set import DataSet
+from harmgauge.evaluation.scorers import Scored
 from harmgauge.exchange import Exchange
 
 
@@ -34,9 +35,8 @@ class Stub:
     def costs(self, batch, *, progress=False):
         self.calls.append(len(batch.exchanges))
         texts = [exchange.on_trial for exchange in batch.exchanges]
-        return np.array(
-            [np.nan if "?" in text else self.sign * (text.count("!") - 1.0) for text in texts]
-        )
+        costs = [np.nan if "?" in text else self.sign * (text.count("!") - 1.0) for text in texts]
+        return Scored(np.array(costs), {"shouts": sum("!" in text for text in texts)})
 
 
 def single(prompt, unsafe, response=None, **meta):

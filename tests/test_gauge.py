@@ -30,6 +30,8 @@ def texts():
 class Spy:
     """A runtime that notes the shape of every call."""
 
+    mode = "spy"
+
     def __init__(self, runtime=None, outputs=1):
         self.runtime, self.outputs, self.shapes = runtime, outputs, []
 
@@ -231,6 +233,7 @@ def test_rank_refuses_what_has_no_place(tiny_gauge):
 def test_further_outputs_are_categories(tiny_gauge, tiny_bundle):
     class Two:
         outputs = 2
+        mode = "fake"
 
         def raw_scores(self, ids, mask):
             return np.tile(np.array([[1.0, -2.0]], np.float32), (len(ids), 1))

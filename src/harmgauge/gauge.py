@@ -83,6 +83,8 @@ class Gauge:
         """name and short hash, as in `Verdict.gauge`"""
         self.prior = manifest.calibration.prior if prior is None else prior
         """share of unsafe texts at which costs are log-odds"""
+        self.mode = runtime.mode
+        """how the model runs, such as `onnx` or `onnx int8`"""
         self._shift = manifest.calibration.shift(prior)
         self._scorer = Scorer(Windower(tokenizer, manifest.layout), runtime)
 

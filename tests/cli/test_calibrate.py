@@ -44,7 +44,7 @@ def test_a_threshold_is_stored_with_its_promise_and_used_by_name(
 ):
     output = tmp_path / "new"
     arguments = ["calibrate", tiny_bundle, "--data", data, *COLUMNS, "--output", output]
-    result = run(*arguments, "--fpr", 0.05, "--fpr", 0.1)
+    result = run(*arguments, "--fpr", 0.05, 0.1, "--fpr", 0.05)
     assert result.exit_code == 0
     assert "1 blank texts, 1 rows that could not be read" in result.stdout
     assert "at most 5 % of safe texts like the 120 of" in result.stdout

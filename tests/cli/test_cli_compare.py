@@ -28,8 +28,12 @@ def toy(tmp_path):
 def stored(tmp_path, name, scores):
     """A scorer of log-odds made elsewhere."""
     pytest.importorskip("pydantic")
-    lines = [f"{n},{score}" for n, score in enumerate(scores, 1)]
-    (tmp_path / f"{name}.csv").write_text("\n".join(["id,score", *lines]) + "\n")
+    lines = [
+        f"{n},{score},toy/{file}.jsonl"
+        for file in ("test", "other", "safe")
+        for n, score in enumerate(scores, 1)
+    ]
+    (tmp_path / f"{name}.csv").write_text("\n".join(["id,score,data", *lines]) + "\n")
     path = tmp_path / f"{name}.yaml"
     path.write_text(
         f"{{name: {name}, scores: {name}.csv, direction: positive_is_unsafe, scale: log_odds}}"

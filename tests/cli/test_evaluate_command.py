@@ -63,6 +63,23 @@ def test_a_suite_is_measured_below_its_root(toy, tmp_path):
     assert result.exit_code == 0, result.output
     assert "toy/test.jsonl" in result.output
     assert "not there, and so not measured: toy/none.jsonl" in result.output
+
+
+def test_an_unknown_label_in_the_last_set_is_told_before_any_is_scored(toy, tmp_path):
+    pytest.importorskip("pydantic")
+    (tmp_path / "late.csv").write_text("prompt,label\nhello,0\nrain,maybe\n")
+    suite = tmp_path / "mine.yaml"
+    suite.write_text("{name: mine, sets: [{path: toy/test.jsonl}, {path: late.csv}]}")
+    result = run("--suite", suite, "--data-root", tmp_path, "--draws", 0)
+    assert result.exit_code == 1
+    assert "late.csv" in str(result.exception)
+    assert result.stdout == ""
+
+
+def test_a_suite_says_itself_what_to_read(toy, tmp_path):
+    pytest.importorskip("pydantic")
+    suite = tmp_path / "mine.yaml"
+    suite.write_text("{name: mine, sets: [{path: toy/test.jsonl}]}")
     assert "leave out the rest" in run(toy, "--suite", suite).output
     assert "leave out the rest" in run("--suite", suite, "--label", 0).output
     assert "name the FILEs" in run().output

@@ -3,7 +3,11 @@ import pytest
 
 from harmgauge.evaluation import bootstrap as module
 from harmgauge.evaluation import metrics
-from harmgauge.evaluation.bootstrap import Bootstrap, interval
+from harmgauge.evaluation.bootstrap import Bootstrap
+
+
+def percentiles(draws):
+    return np.percentile(draws, [2.5, 97.5])
 
 
 def share(values):
@@ -16,8 +20,8 @@ def test_draws_prompts_and_not_items():
     repeated = np.repeat(right, 25)
     bootstrap = Bootstrap(draws=400, seed=3)
     by_prompt = bootstrap.of(share(repeated), np.repeat(np.arange(40), 25))["share"]
-    low, high = interval(by_prompt)
-    naive = interval(bootstrap.of(share(repeated), np.arange(1000))["share"])
+    low, high = percentiles(by_prompt)
+    naive = percentiles(bootstrap.of(share(repeated), np.arange(1000))["share"])
     assert low < right.mean() < high
     assert high - low == pytest.approx(3.92 * right.std() / np.sqrt(40), rel=0.2)
     assert high - low > 3 * (naive[1] - naive[0])
@@ -32,10 +36,8 @@ def test_memory_bounds_change_no_draw(monkeypatch):
     assert len(whole) == 50
 
 
-def test_one_prompt_has_no_draws_and_what_no_draw_gives_no_interval():
+def test_one_prompt_has_no_draws():
     assert len(Bootstrap().of(share(np.ones(3)), np.zeros(3, int))["share"]) == 0
-    assert interval(np.full(5, np.nan)) == (None, None)
-    assert interval(np.array([np.nan, 1.0, 1.0])) == (1.0, 1.0)
 
 
 def test_intervals_cover_the_truth_at_about_their_rate():
@@ -49,9 +51,9 @@ def test_intervals_cover_the_truth_at_about_their_rate():
         noise = np.sqrt(0.5) * (random.normal(size=60)[prompt] + random.normal(size=180))
         cost = noise + unsafe
         metric = {"auroc": lambda weight, u=unsafe, c=cost: metrics.auroc(u, c, weight)}
-        low, high = interval(Bootstrap(200, trial).of(metric, prompt)["auroc"])
+        low, high = percentiles(Bootstrap(200, trial).of(metric, prompt)["auroc"])
         covered += low <= truth <= high
-        low, high = interval(Bootstrap(200, trial).of(metric, np.arange(180))["auroc"])
+        low, high = percentiles(Bootstrap(200, trial).of(metric, np.arange(180))["auroc"])
         naively += low <= truth <= high
     assert 0.90 <= covered / trials <= 0.99
     assert naively / trials < covered / trials - 0.05

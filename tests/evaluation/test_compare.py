@@ -16,6 +16,7 @@ from harmgauge.evaluation.data_set import Contents, DataSet
 from harmgauge.evaluation.evaluate import Evaluation
 from harmgauge.evaluation.measure import NO_BORDER, Judge
 from harmgauge.evaluation.no_worse import NoWorse
+from harmgauge.evaluation.scorers import Scored
 
 NAN = float("nan")
 
@@ -128,7 +129,7 @@ def test_a_scorer_upside_down_is_reported():
     found = compared(rows, cost, -cost, draws=100)
     a, b, difference = values(found, "auroc")
     assert (a + b, difference) == pytest.approx((1.0, 1 - 2 * a))
-    assert list(found.upside_down()) == ["b"]
+    assert (found.upside_down_a, found.upside_down_b) == ((), ("auroc",))
     assert "!! other RUNS AGAINST" in compare_text.block(found, "mine", "other", Bootstrap(100))
 
 
@@ -176,6 +177,17 @@ def test_no_worse_means_the_whole_interval():
     assert not list(NoWorse("auroc", 0.6).failures([worse], "a", "b"))
 
 
+def test_few_that_agree_do_not_show_that_none_ever_differs():
+    rows = [single(n, float(n > 5)) for n in range(1, 11)]
+    cost = np.array([-1.0] * 5 + [1.0] * 5)
+    alike = compared(rows, cost, 2 * cost, draws=50)
+    for figure in ("auroc", "recall"):
+        assert alike.get(figure).difference.value == 0
+        assert list(NoWorse(figure, 0.1).failures([alike], "a", "b"))
+    same = compared(rows, cost, cost, draws=50)
+    assert list(NoWorse("recall", 0.0).failures([same], "a", "b")) == []
+
+
 def test_more_false_positives_are_worse():
     worse, better = run("worse", "better")
     check = NoWorse("false_positive_rate", 0.1)
@@ -190,7 +202,7 @@ def test_what_cannot_be_checked_is_said():
     assert list(check.failures([one_class, same], "a", "b")) == []
     (sentence,) = check.failures([one_class], "a", "b")
     assert "no data set has auroc" in sentence
-    lone = compared([FOUR[0], FOUR[3]], [-1, 1], [-1, 1])
+    lone = compared([FOUR[0], FOUR[3]], [-1, 1], [-2, 1])
     (sentence,) = check.failures([lone], "a", "b")
     assert "without an interval" in sentence
 
@@ -235,7 +247,7 @@ class Stub:
 
     def costs(self, batch, *, progress=False):
         self.calls += 1
-        return np.array([float(each.prompt[-1]) - 5 for each in batch.exchanges])
+        return Scored(np.array([float(each.prompt[-1]) - 5 for each in batch.exchanges]))
 
 
 def test_what_was_compared_is_not_scored_again(tmp_path):

@@ -66,9 +66,9 @@ def test_the_probe_puts_a_refusal_before_unsafe_answers_alone():
     class Fooled(Stub):
         def costs(self, batch, *, progress=False):
             named.append(batch.data)
-            costs = super().costs(batch)
-            costs[[e.on_trial.startswith("I'm sorry") for e in batch.exchanges]] = -1.0
-            return costs
+            scored = super().costs(batch)
+            scored.values[[e.on_trial.startswith("I'm sorry") for e in batch.exchanges]] = -1.0
+            return scored
 
     named = []
     fooled = measured(*rows, scorer=Fooled()).gauges["stub"].figures
@@ -100,9 +100,9 @@ def test_identity_gaps_leave_out_texts_of_which_one_of_the_like_failed():
 
     class Failing(Stub):
         def costs(self, batch, *, progress=False):
-            costs = super().costs(batch)
-            costs[[each.on_trial == "no elf" for each in batch.exchanges]] = float("nan")
-            return costs
+            scored = super().costs(batch)
+            scored.values[[each.on_trial == "no elf" for each in batch.exchanges]] = float("nan")
+            return scored
 
     figures = Evaluation({"stub": Failing()}, bootstrap=FEW).measure(data).gauges["stub"].figures
     assert (figures["identity_recall_gap"].value, figures["identity_recall_gap"].n) == (0.0, 2)
@@ -149,9 +149,11 @@ def test_what_was_scored_is_kept_by_content(file, tmp_path):
     first, second = Stub(), Stub()
     assert measure(first) == measure(second)
     assert (first.calls, second.calls) == ([2, 1], [])
+    assert measure(second).gauges["stub"].counts == {"shouts": 1}
     other_border = Stub()
     assert measure(other_border, borders={"stub": 5.0}) != measure(first)
     assert other_border.calls == []  # costs are kept, figures are not
+    assert measure(Stub(), borders={"stub": 6.0}).gauges["stub"].counts == {"shouts": 1}
     upside_down = Stub(sign=-1.0)
     measure(upside_down)
     assert upside_down.calls == [2, 1]

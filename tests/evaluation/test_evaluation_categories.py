@@ -26,7 +26,7 @@ from harmgauge.verdict import Verdict
 class Gauge:
     """Knows the words that stand for its categories; each makes a text unsafe."""
 
-    id, name, prior = "made@1", "made", 0.5
+    id, name, mode, prior = "made@1", "made", "made", 0.5
 
     def __init__(self, words=None):
         known = {"self_harm": "rain", "sexually_explicit_adult_content": "snow"}
@@ -74,7 +74,9 @@ def test_flags_of_another_taxonomy_are_met_by_what_maps_to_them():
     assert list(found) == ["H", "S", "SH", "V2"]
     assert (found["SH"].n, found["SH"].unsafe) == (48, 12)
     figure = found["SH"].figures["auroc_against_others"]
-    assert (figure.value, figure.n, figure.low) == (1.0, 48, 1.0)
+    assert (figure.value, figure.n) == (1.0, 48)
+    # Twelve prompts without a fault, as Wilson has it: no certainty.
+    assert figure.low == pytest.approx(12 / (12 + 1.959964**2))
     # A third of the others and half of the safe texts speak of snow too.
     assert found["S"].figures["auroc_against_others"].value == pytest.approx(1 - 1 / 6)
     assert found["S"].figures["auroc_against_safe"].value == pytest.approx(0.75)

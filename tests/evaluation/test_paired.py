@@ -5,6 +5,7 @@ import pytest
 
 from harmgauge.evaluation import metrics, paired
 from harmgauge.evaluation.bootstrap import Bootstrap
+from harmgauge.evaluation.intervals import gap_interval
 from harmgauge.evaluation.metrics import mid_ranks
 from harmgauge.evaluation.paired import Twin, differences, holm, permutation_p
 
@@ -71,9 +72,15 @@ def test_memory_bounds_change_nothing(monkeypatch):
 def test_a_scorer_does_not_differ_from_itself():
     random = np.random.default_rng(2)
     cost, unsafe = random.normal(size=30), np.arange(30) % 3 == 0
-    found = differences(aurocs(unsafe, cost, np.exp(cost)), np.arange(30), Bootstrap(100), "")
-    figure = found["auroc"].difference
-    assert (figure.value, figure.low, figure.high, found["auroc"].p) == (0, 0, 0, 1)
+    twins = aurocs(unsafe, cost, np.exp(cost))
+    found = differences(twins, np.arange(30), Bootstrap(100), "", fewest=10)["auroc"]
+    assert (found.difference.value, found.p) == (0, 1)
+    # Ten prompts that agree do not show that none ever differs; the same costs do.
+    between = gap_interval(0.0, 0.0, 10)
+    assert (found.difference.low, found.difference.high) == pytest.approx(between)
+    same = differences(twins, np.arange(30), Bootstrap(100), "", 10, same=True)["auroc"]
+    assert (same.difference.low, same.difference.high) == (0, 0)
+    assert (same.a, same.p) == (found.a, 1)
 
 
 def test_a_better_scorer_is_found_though_the_single_intervals_overlap():

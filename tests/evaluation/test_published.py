@@ -1,15 +1,17 @@
+from typing import get_args
+
 import pytest
 
 pytest.importorskip("yaml")
 
-from harmgauge.evaluation.published import _figures, _table, caution, published
+from harmgauge.evaluation.published import Metric, _figures, _table, caution, published
 
 
 def test_figures_have_a_source_and_are_fractions():
     assert len(_figures()) > 100
     for figure in _figures():
         assert 0 <= figure.value <= 1
-        assert figure.mark == "V"
+        assert figure.mark == ("S" if "seed project" in figure.model else "V")
         assert "(" in figure.source
         assert figure.set in _table()["sets"]
     keys = [(each.model, each.set, each.metric, each.source) for each in _figures()]
@@ -17,7 +19,7 @@ def test_figures_have_a_source_and_are_fractions():
 
 
 def test_every_key_of_the_table_is_read():
-    known = {"model", "source", "in_distribution", "note", "f1", "false_positive_rate"}
+    known = {"model", "source", "in_distribution", "note", *get_args(Metric)}
     for entry in _table()["figures"]:
         assert set(entry) <= known
         assert set(entry.get("in_distribution", ())) <= set(entry.get("f1", ()))
@@ -44,6 +46,7 @@ def test_best_come_first_and_say_on_what():
         ("simple_safety_tests", 100, "ours are on the same texts"),
         ("xstest_completions", 2250, "ours are on other texts (n = 2250)"),
         ("xstest_prompts", 450, "as published, ours are on n = 450"),
+        ("pku_saferlhf", 1814, "as published, ours are on other texts (n = 1814)"),
     ],
 )
 def test_caution_says_how_far_ours_may_be_compared(name, n, said):

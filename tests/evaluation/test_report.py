@@ -19,8 +19,8 @@ from harmgauge.errors import HarmgaugeError
 from harmgauge.evaluation.bootstrap import Bootstrap
 from harmgauge.evaluation.data_set import DataSet
 from harmgauge.evaluation.evaluate import Evaluation
+from harmgauge.evaluation.figures import Figure
 from harmgauge.evaluation.identity import Identity
-from harmgauge.evaluation.measure import Figure
 from harmgauge.evaluation.report import blocks, check_folder, write_report
 from harmgauge.evaluation.report.folder import replace_folder
 from harmgauge.evaluation.report.markdown import markdown
@@ -334,3 +334,22 @@ def test_evaluate_writes_a_report_and_refuses_a_strange_folder_first(tmp_path, m
     result = CliRunner().invoke(evaluate, [str(file), "--report", str(tmp_path)])
     assert isinstance(result.exception, HarmgaugeError)
     assert scorer.calls == []
+
+
+def test_summary_says_where_a_gauge_is_over_the_floors_and_where_it_errs(tmp_path):
+    calm = ("calm..", "calm.!", "calm!!")
+    rows = [single(f"{n} loud!!", 1.0) for n in range(30)]
+    rows += [single(f"{n} {calm[n % 3]}", 0.0) for n in range(30)]
+    bad = [single(f"{n} loud!!", 0.0) for n in range(20)]
+    few = [single(f"{n} loud!!", 0.0) for n in range(19)]
+    sets = [data_set("both", rows), data_set("alarms", bad), data_set("few", few)]
+    scorers = {
+        "loud": Stub("loud"),
+        "wrong": Stub("wrong", sign=-1.0, threshold=None, probabilistic=False),
+    }
+    write_report(run(scorers, sets, 50), tmp_path / "report")
+    text = (tmp_path / "report" / "report.md").read_text()
+    better = "is better than the best floor, interval and all, on"
+    assert f"- loud {better} 1 of 1 data sets, has its highest false-alarm rates on" in text
+    assert "on alarms (100%) and both (67%).\n" in text
+    assert f"- wrong {better} 0 of 1 data sets.\n" in text

@@ -30,7 +30,7 @@ def batch(n):
 def test_a_gauge_scores_as_it_does_alone(tiny_bundle, tiny_gauge):
     scorer = open_scorer(str(tiny_bundle), threads=1)
     exchanges = [Exchange("hello"), Exchange("hello", "thank you"), Exchange(" ")]
-    costs = scorer.costs(Batch("toy", ["a:1", "a:2", "a:3"], exchanges))
+    costs = scorer.costs(Batch("toy", ["a:1", "a:2", "a:3"], exchanges)).values
     np.testing.assert_allclose(costs, tiny_gauge.score(exchanges), atol=1e-6)
     assert (scorer.name, scorer.threshold, scorer.probabilistic) == ("tiny", 0.0, True)
     assert tiny_gauge.id in scorer.identity
@@ -63,7 +63,7 @@ def test_an_unknown_gauge_is_named():
 )
 def test_scores_become_costs(tmp_path, keys, costs, threshold):
     scorer = describe(tmp_path, **keys)
-    found = scorer.costs(batch(3))
+    found = scorer.costs(batch(3)).values
     np.testing.assert_allclose(found[[0, 2]], costs)
     assert np.isnan(found[1])
     assert scorer.threshold == (None if threshold is None else pytest.approx(threshold))
@@ -71,7 +71,7 @@ def test_scores_become_costs(tmp_path, keys, costs, threshold):
 
 
 def test_sure_probabilities_stay_finite_and_in_order(tmp_path):
-    costs = describe(tmp_path, scale="probability", given=[0, 1e-9, 1]).costs(batch(3))
+    costs = describe(tmp_path, scale="probability", given=[0, 1e-9, 1]).costs(batch(3)).values
     assert np.isfinite(costs).all()
     assert (np.diff(costs) > 0).all()
 

@@ -70,7 +70,7 @@ def logits(tokenizer, model, *texts, **options):
 def test_one_output_gives_its_logit_and_a_sigmoid_never_a_softmax(tmp_path):
     tokenizer, model = make(tmp_path, ["reward"])
     source = ClassifierSource("theirs", tmp_path, None, probability=False)
-    raw = source.scores(batch(*EXCHANGES), progress=False)
+    scored = source.scores(batch(*EXCHANGES), progress=False)
     texts = [
         ("hello",),
         ("how do i bake bread", "thank you"),
@@ -79,12 +79,12 @@ def test_one_output_gives_its_logit_and_a_sigmoid_never_a_softmax(tmp_path):
         ("cat", "sun"),
     ]
     expected = [logits(tokenizer, model, *each)[0] for each in texts]
-    np.testing.assert_allclose(raw, expected, atol=1e-4)
-    assert source.facts["truncated"] == {"toy": 1}
+    np.testing.assert_allclose(scored.values, expected, atol=1e-4)
+    assert scored.counts == {"truncated": 1}
     assert source.facts["longest"] == MAX_TOKENS
     sigmoid = ClassifierSource("theirs", tmp_path, None, probability=True)
-    scores = sigmoid.scores(batch(*EXCHANGES), progress=False)
-    np.testing.assert_allclose(scores, 1 / (1 + np.exp(-raw)), atol=1e-6)
+    scores = sigmoid.scores(batch(*EXCHANGES), progress=False).values
+    np.testing.assert_allclose(scores, 1 / (1 + np.exp(-scored.values)), atol=1e-6)
 
 
 def test_of_several_outputs_the_label_gives_its_log_odds(tmp_path):
@@ -93,7 +93,7 @@ def test_of_several_outputs_the_label_gives_its_log_odds(tmp_path):
     probability = np.exp(values) / np.exp(values).sum()
     for label in ("rude", 1):
         source = ClassifierSource("theirs", tmp_path, label, probability=True)
-        score = source.scores(batch(Exchange("hello")), progress=False)
+        score = source.scores(batch(Exchange("hello")), progress=False).values
         assert score[0] == pytest.approx(probability[1], abs=1e-5)
         assert source.facts["label"] == "rude"
     with pytest.raises(RecipeError, match=r"state as label which output .* calm, rude, odd"):
@@ -105,7 +105,7 @@ def test_of_several_outputs_the_label_gives_its_log_odds(tmp_path):
 def test_independent_labels_give_their_logit(tmp_path):
     tokenizer, model = make(tmp_path, ["rude", "odd"], problem_type="multi_label_classification")
     source = ClassifierSource("theirs", tmp_path, "odd", probability=False)
-    score = source.scores(batch(Exchange("hello")), progress=False)
+    score = source.scores(batch(Exchange("hello")), progress=False).values
     assert score[0] == pytest.approx(logits(tokenizer, model, "hello")[1], abs=1e-4)
 
 
@@ -113,7 +113,7 @@ def test_turns_go_through_a_chat_template(tmp_path):
     tokenizer, model = make(tmp_path, ["reward"], template=TEMPLATE)
     source = ClassifierSource("theirs", tmp_path, None, probability=False)
     exchanges = [Exchange("hello", "dog"), Exchange(response="dog"), Exchange("snow")]
-    scores = source.scores(batch(*exchanges), progress=False)
+    scores = source.scores(batch(*exchanges), progress=False).values
     texts = ["user hello [SEP]assistant dog [SEP]", "user  [SEP]assistant dog [SEP]"]
     expected = [logits(tokenizer, model, text, add_special_tokens=False)[0] for text in texts]
     np.testing.assert_allclose(scores[:2], expected, atol=1e-4)

@@ -61,9 +61,9 @@ def lengths(body, _):
 
 def test_exchanges_become_costs(serve):
     texts = ["a" * (n % 9) for n in range(70)]  # several requests
-    scores = serve(lengths).scores(batch(*texts), progress=False)
+    scores = serve(lengths).scores(batch(*texts), progress=False).values
     assert scores.tolist() == [len(text) for text in texts]
-    assert serve(lengths).scores(batch(), progress=False).shape == (0,)
+    assert serve(lengths).scores(batch(), progress=False).values.shape == (0,)
 
 
 def moderate(body, headers):
@@ -82,7 +82,7 @@ def test_openai_shaped_answers(serve, monkeypatch, category, scores):
     monkeypatch.setenv("TOKEN_OF_MINE", "key")
     keys = {"category": category, "model": "m", "token_env": "TOKEN_OF_MINE"}
     source = serve(moderate, "/v1/moderations", **keys)
-    assert source.scores(batch("a", "rain"), progress=False).tolist() == scores
+    assert source.scores(batch("a", "rain"), progress=False).values.tolist() == scores
     assert source.facts["category"] == category or "highest"
     assert "key" not in json.dumps(source.facts)
 
@@ -107,7 +107,7 @@ def test_a_busy_server_is_asked_again(serve, header, longest):
         return (503, {}, *header) if len(seen) == 1 else lengths(body, headers)
 
     source = serve(answer)
-    assert source.scores(batch("rain"), progress=False).tolist() == [4]
+    assert source.scores(batch("rain"), progress=False).values.tolist() == [4]
     assert source.waits == [longest]
 
 
@@ -138,9 +138,9 @@ def test_a_text_that_is_refused_costs_only_its_own_score(serve):
         return lengths(body, headers)
 
     source = serve(answer)
-    scores = source.scores(batch("a", "bb", "", "dddd", "e"), progress=False)
-    np.testing.assert_array_equal(scores, [1, 2, np.nan, 4, 1])
-    assert source.facts["refused"] == 1
+    scored = source.scores(batch("a", "bb", "", "dddd", "e"), progress=False)
+    np.testing.assert_array_equal(scored.values, [1, 2, np.nan, 4, 1])
+    assert scored.counts == {"refused": 1}
 
 
 @pytest.mark.parametrize(

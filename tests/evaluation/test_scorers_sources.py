@@ -38,10 +38,10 @@ def function(tmp_path):
 def test_a_function_gets_records_and_gives_numbers(function):
     source = function("return [len(r['text']) if r['text'] else None for r in records]")
     texts = ["a" * (n % 7) for n in range(600)]  # more than one call
-    scores = source.scores(batch(*texts), progress=False)
+    scores = source.scores(batch(*texts), progress=False).values
     expected = [float(len(text)) if text else np.nan for text in texts]
     np.testing.assert_array_equal(scores, expected)
-    assert source.scores(batch(), progress=False).shape == (0,)
+    assert source.scores(batch(), progress=False).values.shape == (0,)
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ EACH_LINE = "for line in sys.stdin: print(len(json.loads(line)['text']))"
 def test_a_program_answers_line_by_line(tmp_path):
     source = program(tmp_path, EACH_LINE)
     texts = ["rain", "line\nbreak\u2028", "", "grün 🌳"]
-    assert source.scores(batch(*texts), progress=False).tolist() == [4, 11, 0, 6]
-    assert source.scores(batch(), progress=False).shape == (0,)
+    assert source.scores(batch(*texts), progress=False).values.tolist() == [4, 11, 0, 6]
+    assert source.scores(batch(), progress=False).values.shape == (0,)
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,13 @@ def test_a_program_answers_line_by_line(tmp_path):
 )
 def test_much_text_does_not_block_a_program(tmp_path, body):
     texts = ["x" * 3000] * 400  # more than pipes hold, both ways
-    scores = program(tmp_path, body).scores(batch(*texts), progress=False)
+    scores = program(tmp_path, body).scores(batch(*texts), progress=False).values
     assert scores.tolist() == [3000] * 400
 
 
 def test_a_program_may_fail_on_single_texts(tmp_path):
     source = program(tmp_path, "print('null'); print('nan'); print('inf'); print('0.5')")
-    scores = source.scores(batch("a", "b", "c", "d"), progress=False)
+    scores = source.scores(batch("a", "b", "c", "d"), progress=False).values
     np.testing.assert_array_equal(scores, [np.nan, np.nan, np.nan, 0.5])
 
 
@@ -154,12 +154,20 @@ def stored(tmp_path, rows, name="s.jsonl"):
 
 def test_stored_scores_are_found_by_id_or_number(tmp_path):
     source = stored(tmp_path, ["id,score", "t.jsonl:2,0.5", "1,-3", "3,"], "s.csv")
-    scores = source.scores(batch("a", "b", "c", "d"), progress=False)
-    np.testing.assert_array_equal(scores, [-3, 0.5, np.nan, np.nan])
-    assert source.facts["missing"] == {"toy/t.jsonl": 1}
+    scored = source.scores(batch("a", "b", "c", "d"), progress=False)
+    np.testing.assert_array_equal(scored.values, [-3, 0.5, np.nan, np.nan])
+    assert scored.counts == {"missing": 1, "unused": 0}
     pair = Batch("toy/p.jsonl", ["p.jsonl:4/0", "p.jsonl:4/1"], [Exchange("a")] * 2)
     rows = [{"id": "4/1", "score": 1}, {"id": "p.jsonl:4/0", "score": 2}]
-    assert stored(tmp_path, rows).scores(pair, progress=False).tolist() == [2, 1]
+    assert stored(tmp_path, rows).scores(pair, progress=False).values.tolist() == [2, 1]
+
+
+def test_stored_scores_without_data_are_of_one_data_file(tmp_path):
+    source = stored(tmp_path, [{"id": 1, "score": 1}])
+    for _ in range(2):
+        assert source.scores(batch("a"), progress=False).values.tolist() == [1]
+    with pytest.raises(DataError, match=r"no column data, so it covers one .* other/t\.jsonl"):
+        source.scores(batch("a", data="other/t.jsonl"), progress=False)
 
 
 def test_stored_scores_of_several_data_files(tmp_path):
@@ -169,11 +177,12 @@ def test_stored_scores_of_several_data_files(tmp_path):
         {"data": "other/t.jsonl", "id": 1, "score": 2},
     ]
     source = stored(tmp_path, rows)
-    assert source.scores(batch("a"), progress=False).tolist() == [1]
-    assert source.scores(batch("a", data="other/t.jsonl"), progress=False).tolist() == [2]
-    assert np.isnan(source.scores(batch("a", data="third/t.jsonl"), progress=False)).all()
-    assert source.facts["unused"]["toy/t.jsonl"] == 1
-    assert source.facts["missing"]["third/t.jsonl"] == 1
+    known = source.scores(batch("a"), progress=False)
+    assert (known.values.tolist(), known.counts) == ([1], {"missing": 0, "unused": 1})
+    assert source.scores(batch("a", data="other/t.jsonl"), progress=False).values.tolist() == [2]
+    unknown = source.scores(batch("a", data="third/t.jsonl"), progress=False)
+    assert np.isnan(unknown.values).all()
+    assert unknown.counts == {"missing": 1, "unused": 0}
 
 
 @pytest.mark.parametrize(

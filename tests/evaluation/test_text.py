@@ -61,6 +61,6 @@ def test_summary_averages_by_kind():
     both = measured(single("a!!", 1.0), single("b", 0.0))
     flat = measured(single("a!", 1.0), single("b!", 0.0))
     lines = summary([both, flat]).splitlines()
-    assert " ".join(lines[1].split()) == "prompts, mean AUROC (sets=2) 0.750 [0.750, 0.750]"
+    assert " ".join(lines[1].split()) == "prompts, mean AUROC (sets=2) 0.750 [0.353, 1.000]"
     assert lines[2].startswith("  all sets, mean AUROC (sets=2)")
     assert summary([both]) == ""

@@ -24,7 +24,26 @@ if TYPE_CHECKING:
 _CARD = "README.md"
 
 
-@click.command()
+class _Calibrate(click.Command):
+    """Takes several shares after one --fpr, which click does not."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        spread: list[str] = []
+        for arg in args:
+            again = len(spread) > 1 and spread[-2] == "--fpr" and _is_number(arg)
+            spread += ["--fpr", arg] if again else [arg]
+        return super().parse_args(ctx, spread)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+@click.command(cls=_Calibrate)
 @click.argument("gauge", required=False, metavar="[NAME|FOLDER]")
 @click.option(
     "--data", "files", multiple=True, metavar="FILE", help="Labelled rows; may be repeated."
@@ -35,8 +54,8 @@ _CARD = "README.md"
     type=float,
     multiple=True,
     metavar="SHARE",
-    help="Store a threshold that at most this share of safe texts reaches, such as 0.01. For "
-    "several, repeat it: --fpr 0.01 --fpr 0.05.",
+    help="Store a threshold that at most this share of safe texts reaches; several may follow: "
+    "--fpr 0.01 0.05.",
 )
 @click.option(
     "--confidence",
@@ -103,7 +122,7 @@ def calibrate(
     _check_output(folder, manifest, output)
     manifest.calibration.shift(prior)
 
-    files = tuple(dict.fromkeys(files))
+    files, rates = tuple(dict.fromkeys(files)), tuple(dict.fromkeys(rates))
     data = ", ".join(map(data_name, files))
     if files:
         texts = _read(files, layout, meaning, data, rates, confidence, method)

@@ -111,7 +111,7 @@ def compare(
     )
     first, second = scorers
     comparisons, turns = [], {}
-    for data in in_turn(sets, evaluation.progress):
+    for data in in_turn(sets, evaluation):
         comparison = compared(evaluation, data, first, second, rows)
         comparisons.append(comparison)
         click.echo(

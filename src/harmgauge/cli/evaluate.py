@@ -126,7 +126,7 @@ def evaluate(
         progress=sys.stderr.isatty(),
     )
     measurements = []
-    for data in in_turn(sets, evaluation.progress):
+    for data in in_turn(sets, evaluation):
         measurement = evaluation.measure(data)
         measurements.append(measurement)
         click.echo(f"{block(measurement, parts=parts)}\n")

@@ -19,6 +19,7 @@ from .reading import label_options, schema_options
 if TYPE_CHECKING:
     from ..evaluation.cache import Cache
     from ..evaluation.data_set import DataSet
+    from ..evaluation.evaluate import Evaluation
     from ..evaluation.scorers import Scorer
 
 _SETS = (
@@ -128,10 +129,16 @@ def tell_unkept(cache: Cache) -> None:
         )
 
 
-def in_turn(sets: Sequence[DataSet], progress: bool) -> Iterator[DataSet]:
-    """The data sets, each announced on stderr where progress is shown."""
+def in_turn(sets: Sequence[DataSet], evaluation: Evaluation) -> Iterator[DataSet]:
+    """The data sets, each announced on stderr where progress is shown.
+
+    All are read before the first is scored: a label that nobody knows in the last one would
+    otherwise cost the figures of all others.
+    """
+    for data in sets:
+        evaluation.contents(data)
     for number, data in enumerate(sets, 1):
-        if progress:
+        if evaluation.progress:
             click.echo(f"{number}/{len(sets)} {data.shown}", err=True)
         yield data
 

@@ -1,4 +1,4 @@
-"""Intervals from draws of whole prompts, since answers to one prompt are not independent."""
+"""Draws of whole prompts, since answers to one prompt are not independent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _AT_ONCE = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Bootstrap:
-    """Percentile intervals from draws of prompts with replacement (Field and Welsh, 2007).
+    """Draws of whole prompts with replacement (Field and Welsh, 2007).
 
     The same seed draws the same prompts for every scorer, so that gauges can be compared.
     """
@@ -45,15 +45,6 @@ class Bootstrap:
             for name, metric in metrics.items():
                 drawn[name].append(metric(weight))
         return {name: np.concatenate(parts or [np.empty(0)]) for name, parts in drawn.items()}
-
-
-def interval(values: Floats) -> tuple[float, float] | tuple[None, None]:
-    """The 2.5 % and 97.5 % points of draws; none where no draw gave the figure."""
-    values = values[~np.isnan(values)]
-    if len(values) == 0:
-        return None, None
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def _count(taken: NDArray[np.int64], names: int) -> Floats:

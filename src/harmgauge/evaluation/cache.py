@@ -11,12 +11,14 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
-from .metrics import Floats
+from .scorers import Scored
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -39,24 +41,27 @@ class Cache:
         self.failure: OSError | None = None
         """why the last entry that could not be written was not kept"""
 
-    def costs(self, facts: Mapping[str, Any], compute: Callable[[], Floats]) -> Floats:
-        """Costs that follow from `facts`, `[items]`, computed where they are not kept.
+    def costs(self, facts: Mapping[str, Any], compute: Callable[[], Scored]) -> Scored:
+        """Costs that follow from `facts`, computed where they are not kept.
 
-        The code that makes costs is part of the facts.
+        The code that makes costs, ours and that of the libraries below it, is part of the facts.
         """
-        path = self._path("costs", {**facts, "code": _digest(*_SCORING)}, ".npy")
-        known = _read(path, lambda kept: np.load(kept, allow_pickle=False))
+        key = {**facts, "code": _digest(*_SCORING), "libraries": _versions()}
+        path = self._path("costs", key, ".npz")
+        known: Scored | None = _read(path, _read_scored)
         if known is not None:
-            return np.asarray(known, np.float64)
-        costs = compute()
-        self._write(path, lambda file: np.save(file, costs))
-        return costs
+            return known
+        scored = compute()
+        counts = json.dumps(dict(scored.counts))
+        self._write(path, lambda file: np.savez(file, costs=scored.values, counts=counts))
+        return scored
 
     def figures(
         self, facts: Mapping[str, Any], compute: Callable[[], dict[str, Any]]
     ) -> dict[str, Any]:
         """Figures that follow from `facts`, as plain JSON types; all code is part of the facts."""
-        path = self._path("figures", {**facts, "code": _digest(".")}, ".json")
+        key = {**facts, "code": _digest("."), "libraries": _versions()}
+        path = self._path("figures", key, ".json")
         known: dict[str, Any] | None = _read(path, lambda kept: json.loads(kept.read_bytes()))
         if known is None:
             text = json.dumps(compute())
@@ -93,8 +98,28 @@ def _read(path: Path | None, read: Callable[[Path], Any]) -> Any:
         return None
     try:
         return read(path)
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
+
+
+def _read_scored(path: Path) -> Scored:
+    with np.load(path, allow_pickle=False) as kept:
+        return Scored(np.asarray(kept["costs"], np.float64), json.loads(str(kept["counts"])))
+
+
+_LIBRARIES = ("numpy", "onnxruntime", "tokenizers", "torch", "transformers")
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Of the libraries that costs may depend on, those that are there."""
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 _SCORING = (

@@ -12,7 +12,8 @@ import numpy as np
 from ..taxonomy import own_parts
 from . import metrics
 from .bootstrap import Bootstrap
-from .measure import Figure, Part, bootstrapped
+from .figures import Figure, bootstrapped
+from .measure import Part, fewest_prompts
 from .metrics import Floats
 from .sample import Sample
 from .scorers import GaugeScorer
@@ -68,7 +69,8 @@ def category_parts(
             chance = chances[chosen][:, columns].max(axis=1)
             metric = partial(metrics.auroc, positive[chosen], chance)
             group = sample.group[sample.labelled[chosen]]
-            figures |= bootstrapped({figure: metric}, group, bootstrap, "one class")
+            fewest = fewest_prompts(positive[chosen], group)
+            figures |= bootstrapped({figure: metric}, group, bootstrap, "one class", fewest)
         n = int((positive | others).sum())
         parts.append(Part("category", name, n, int(positive.sum()), figures))
     return parts

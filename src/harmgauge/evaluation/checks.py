@@ -9,7 +9,8 @@ from typing import Literal
 
 from ..errors import RecipeError
 from .evaluate import Measurement
-from .measure import LOWER_IS_BETTER, Figure, Scores
+from .figures import LOWER_IS_BETTER, Figure
+from .measure import Scores
 from .text import LABELS
 
 Side = Literal["under", "over"]

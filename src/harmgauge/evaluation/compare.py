@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from .bootstrap import Bootstrap
 from .data_set import Contents, DataSet
 from .disagreements import Disagreement, disagreements
 from .evaluate import Evaluation
-from .measure import Judge, below_half
+from .measure import Judge, below_half, fewest_prompts, prompts_of_pairs
 from .metrics import Floats, mid_ranks
 from .paired import Difference, Differences, Twin, differences
 from .sample import Indices, Sample
@@ -53,20 +53,17 @@ class Comparison:
     failed_b: int
     left_out: int
     """items that either could not judge; they are in no figure of either"""
+    counts_a: Mapping[str, int] = field(default_factory=dict)
+    """what else a counted, such as texts that it truncated"""
+    counts_b: Mapping[str, int] = field(default_factory=dict)
+    upside_down_a: tuple[str, ...] = ()
+    """names of a's figures that run against the labels, see `below_half`"""
+    upside_down_b: tuple[str, ...] = ()
 
     def get(self, figure: str) -> Difference | None:
         """A figure or a stratum by its name, if the data can give it."""
         found = self.figures.get(figure) or self.ranking.get(figure)
         return None if found is None or found.difference.value is None else found
-
-    def upside_down(self) -> Iterator[str]:
-        """`a`, `b`: whose AUROC, or a ranking accuracy, lies below one half, see `below_half`."""
-        auroc, fewest = self.get("auroc"), self.contents.fewest
-        ranking = [found for name in RANKING if (found := self.get(name))]
-        for side in ("a", "b"):
-            of_side = [getattr(each, side) for each in ranking]
-            if below_half(getattr(auroc, side, None), fewest, of_side):
-                yield side
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -87,6 +84,10 @@ class Comparison:
             values["failed_a"],
             values["failed_b"],
             values["left_out"],
+            values["counts_a"],
+            values["counts_b"],
+            tuple(values["upside_down_a"]),
+            tuple(values["upside_down_b"]),
         )
 
 
@@ -113,10 +114,12 @@ def compare(evaluation: Evaluation, data: DataSet, a: str, b: str, rows: int = 1
 
     def compute() -> dict[str, Any]:
         sample = data.sample
-        costs = [evaluation.costs(data, each, sample.ids, sample.exchanges) for each in scorers]
-        sides = [Side(*side) for side in zip(costs, judges, strict=True)]
+        scored = [evaluation.costs(data, each, sample.ids, sample.exchanges) for each in scorers]
+        sides = [Side(of.values, judge) for of, judge in zip(scored, judges, strict=True)]
         contents = evaluation.contents(data)
-        return compare_costs(sample, contents, *sides, bootstrap=bootstrap, rows=rows).to_dict()
+        found = compare_costs(sample, contents, *sides, bootstrap=bootstrap, rows=rows)
+        counts = [dict(each.counts) for each in scored]
+        return replace(found, counts_a=counts[0], counts_b=counts[1]).to_dict()
 
     facts = {
         **data.facts,
@@ -153,7 +156,8 @@ def compare_costs(
     bootstrap = bootstrap or Bootstrap()
     judged = ~np.isnan(a.cost) & ~np.isnan(b.cost)
     spoken = ~sample.blank
-    both = _Both(sample, a, b, spoken, bootstrap)
+    same = np.array_equal(a.cost, b.cost, equal_nan=True) and a.judge == b.judge
+    both = _Both(sample, a, b, spoken, bootstrap, same)
     kept = judged[sample.labelled]
     parts = []
     for each in slices(sample) if kept.any() else ():
@@ -162,15 +166,29 @@ def compare_costs(
         parts.append(
             ComparedPart(each.by, each.value, len(members), unsafe, both.labelled(members))
         )
+    figures = both.labelled(np.flatnonzero(kept)) if len(kept) else {}
+    ranking = both.ranking(judged) if len(sample.pairs.safer) else {}
+    group = sample.group[sample.labelled[kept]]
+    prompts = {
+        "auroc": fewest_prompts(sample.unsafe[kept], group),
+        **prompts_of_pairs(sample, judged),
+    }
+    every = {**figures, **ranking}
+    of_a, of_b = (
+        below_half({name: getattr(every[name], side) for name in prompts if name in every}, prompts)
+        for side in "ab"
+    )
     return Comparison(
         contents,
-        both.labelled(np.flatnonzero(kept)) if len(kept) else {},
-        both.ranking(judged) if len(sample.pairs.safer) else {},
+        figures,
+        ranking,
         parts,
         disagreements(sample, a.cost, b.cost, judged & spoken, rows),
         failed_a=int(np.isnan(a.cost).sum()),
         failed_b=int(np.isnan(b.cost).sum()),
         left_out=int((~judged).sum()),
+        upside_down_a=of_a,
+        upside_down_b=of_b,
     )
 
 
@@ -181,6 +199,8 @@ class _Both:
     b: Side
     spoken: NDArray[np.bool_]
     bootstrap: Bootstrap
+    same: bool
+    """a and b gave the same costs"""
 
     def labelled(self, members: Indices) -> Differences:
         """Differences of items at these positions in `Sample.labelled`."""
@@ -188,7 +208,9 @@ class _Both:
         unsafe = self.sample.unsafe[members]
         group = self.sample.group[items]
         twins = self._twins(items, unsafe)
-        return differences(twins, group, self.bootstrap, _reason(unsafe))
+        fewest = fewest_prompts(unsafe, group)
+        reason = _reason(unsafe)
+        return differences(twins, group, self.bootstrap, reason, fewest, same=self.same)
 
     def _twins(self, items: Indices, unsafe: NDArray[np.bool_]) -> dict[str, Twin]:
         cost_a, cost_b = self.a.cost[items], self.b.cost[items]
@@ -227,7 +249,7 @@ class _Both:
             sides = [(side.cost[safer], side.cost[other]) for side in (self.a, self.b)]
             twins = {name: Twin.of(metrics.ranking_accuracy, *sides)}
             group = self.sample.group[safer]
-            found |= differences(twins, group, self.bootstrap, "no such pairs")
+            found |= differences(twins, group, self.bootstrap, "no such pairs", same=self.same)
         return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from .bootstrap import Bootstrap
 from .compare import RANKING, Comparison
 from .disagreements import Turns
-from .measure import Figure
+from .figures import Figure
 from .paired import holm
 from .results import header, means
 

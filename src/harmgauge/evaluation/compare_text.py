@@ -8,9 +8,9 @@ from .bootstrap import Bootstrap
 from .compare import Comparison
 from .compare_results import adjusted, averages
 from .disagreements import Turns
-from .measure import Figure
+from .figures import Figure
 from .paired import Difference
-from .text import KIND_LABELS, LABELS, UPSIDE_DOWN, aligned, cell, counts, number
+from .text import KIND_LABELS, LABELS, against, aligned, cell, counts, number
 
 
 def block(
@@ -45,9 +45,9 @@ def block(
         table.append([f"  {LABELS[name]} (n={each.difference.n})", *_cells(each)])
     if len(table) > 1:
         lines += aligned(table)
-    names = {"a": a, "b": b}
-    for side in comparison.upside_down():
-        lines.append(f"  !! {names[side]} RUNS AGAINST THE LABELS: {UPSIDE_DOWN}")
+    for name, figures in ((a, comparison.upside_down_a), (b, comparison.upside_down_b)):
+        if figures:
+            lines.append(f"  !! {name} RUNS AGAINST THE LABELS: {against(figures)}")
     if parts:
         table = [[f"{LABELS[figure]} by slice", "n", "unsafe", *columns]]
         for part in comparison.parts:
@@ -113,9 +113,13 @@ def _printable(character: str) -> str:
 def _heading(comparison: Comparison, a: str, b: str, bootstrap: Bootstrap) -> Iterator[str]:
     contents = comparison.contents
     facts = [f"{contents.rows} rows", f"{contents.bad_rows} bad", *counts(contents)]
-    for name, failed in ((a, comparison.failed_a), (b, comparison.failed_b)):
-        if failed:
-            facts.append(f"{failed} failed with {name}")
+    for name, failed, counted in (
+        (a, comparison.failed_a, comparison.counts_a),
+        (b, comparison.failed_b, comparison.counts_b),
+    ):
+        facts += [
+            f"{n} {what} with {name}" for what, n in {"failed": failed, **counted}.items() if n
+        ]
     if comparison.left_out:
         facts.append(f"{comparison.left_out} so left out for both")
     if contents.n and contents.one_class:

@@ -16,13 +16,14 @@ from .bootstrap import Bootstrap
 from .cache import Cache
 from .categories import category_parts
 from .data_set import Contents, DataSet
+from .figures import bootstrapped
 from .floors import floors
 from .identity import gaps, pair_by_template
-from .measure import Judge, Scores, bootstrapped, measure
+from .measure import Judge, Scores, measure
 from .metrics import Floats
 from .probe import probe_figures, unsafe_answers, with_refusal
 from .sample import Sample
-from .scorers import Batch, Scorer
+from .scorers import Batch, Scored, Scorer
 
 BAG_OF_WORDS = "bag of words"
 
@@ -145,8 +146,10 @@ class Evaluation:
 
     def _scores(self, data: DataSet, scorer: Scorer, judge: Judge) -> dict[str, Any]:
         sample = data.sample
-        costs = self.costs(data, scorer, sample.ids, sample.exchanges)
+        scored = self.costs(data, scorer, sample.ids, sample.exchanges)
+        costs = scored.values
         scores = measure(sample, costs, judge, silent=sample.blank, bootstrap=self.bootstrap)
+        scores = replace(scores, counts=dict(scored.counts))
         if judge.threshold is not None:
             probe = self._probe(data, scorer, costs, judge.threshold)
             identity = self._identity(data, sample, costs, judge.threshold)
@@ -163,7 +166,7 @@ class Evaluation:
             return {}
         ids = [sample.ids[item] for item in items]
         changed = [with_refusal(sample.items[item].exchange) for item in items]
-        after = self.costs(data, scorer, ids, changed, probe=True)
+        after = self.costs(data, scorer, ids, changed, probe=True).values
         both = ~np.isnan(costs[items]) & ~np.isnan(after)
         each = probe_figures(costs[items][both], after[both], threshold)
         return bootstrapped(each, sample.group[items][both], self.bootstrap, "no unsafe answers")
@@ -187,12 +190,10 @@ class Evaluation:
         exchanges: Sequence[Exchange],
         *,
         probe: bool = False,
-    ) -> Floats:
-        """Costs of n exchanges of a data set, `[n]`, from the cache where they are known."""
-        # By a name of its own, so that what a scorer counts of the data set is not overwritten.
+    ) -> Scored:
+        """Costs of n exchanges of a data set, from the cache where they are known."""
+        # By a name of its own, since a file of scores knows the data set by its name.
         batch = Batch(f"{data.shown}, probe" if probe else data.shown, ids, exchanges)
         texts = hashlib.sha256(repr([each.turns for each in exchanges]).encode()).hexdigest()
         facts = {"scorer": scorer.identity, "texts": texts, "ids": ids, "data": data.shown}
-        return self.cache.costs(
-            facts, lambda: np.asarray(scorer.costs(batch, progress=self.progress), np.float64)
-        )
+        return self.cache.costs(facts, lambda: scorer.costs(batch, progress=self.progress))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
@@ -12,39 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import metrics
-from .bootstrap import Bootstrap, Metric, interval
+from .bootstrap import Bootstrap, Metric
 from .curves import Curves, curves
+from .figures import Figure, Figures, bootstrapped
 from .metrics import Floats
 from .sample import Indices, Pairs, Sample
 from .slices import slices
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One number with what is needed to trust it."""
-
-    value: float | None
-    """None where the data cannot give it; `reason` says why"""
-    n: int
-    """examples or pairs it is measured on"""
-    low: float | None = None
-    """lower end of the 95 % bootstrap interval; None where none was drawn"""
-    high: float | None = None
-    deviation: float | None = None
-    """standard deviation over the draws, for averages over data sets"""
-    reason: str | None = None
-
-
-Figures = dict[str, Figure]
-
-LOWER_IS_BETTER = frozenset(
-    {
-        *("false_positive_rate", "false_negative_rate", "brier", "calibration_error"),
-        *("recall_lost", "identity_cost_gap"),
-        *("identity_recall_gap", "identity_false_positive_gap"),
-    }
-)
-"""figures of which less is better"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +49,10 @@ class Scores:
     """what pictures are drawn from; None where nothing is labelled"""
     failed: int = 0
     """items that could not be judged; they are in no figure"""
-    upside_down: bool = False
-    """the whole interval of the AUROC, or of a ranking accuracy, lies below one half"""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """what else the scorer counted, such as texts that it truncated"""
+    upside_down: tuple[str, ...] = ()
+    """names of the figures that run against the labels, see `below_half`"""
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Scores:
@@ -93,7 +67,8 @@ class Scores:
             categories=_parts_from_dicts(values.get("categories", ())),
             curves=None if curves is None else Curves(**curves),
             failed=values["failed"],
-            upside_down=values["upside_down"],
+            counts=values["counts"],
+            upside_down=tuple(values["upside_down"]),
         )
 
 
@@ -153,10 +128,10 @@ def measure(
     thresholds: dict[str, Figures] = {}
     if len(sample.labelled):
         reason = sample.one_class or labelled.reason
-        figures = bootstrapped(labelled.metrics(judge), labelled.group, bootstrap, reason)
+        figures = labelled.figures(labelled.metrics(judge), bootstrap, reason)
         for name, threshold in judge.named.items():
             at = labelled.at_threshold(threshold)
-            thresholds[name] = bootstrapped(at, labelled.group, bootstrap, reason)
+            thresholds[name] = labelled.figures(at, bootstrap, reason)
     figures |= _severity(sample, cost, judged, bootstrap)
     ranking = _ranking(sample, cost, judged, bootstrap)
     whole = whole and len(items) > 0
@@ -168,7 +143,13 @@ def measure(
         parts=list(_parts(sample, kept, labelled, judge, bootstrap)) if whole else [],
         curves=curves(labelled.unsafe, labelled.cost, judge.probabilistic) if whole else None,
         failed=int(np.sum(~judged)),
-        upside_down=below_half(figures.get("auroc"), labelled.fewest, ranking.values()),
+        upside_down=below_half(
+            {**{name: figures[name] for name in ("auroc",) if name in figures}, **ranking},
+            {
+                "auroc": fewest_prompts(labelled.unsafe, labelled.group),
+                **prompts_of_pairs(sample, judged),
+            },
+        ),
     )
 
 
@@ -182,25 +163,35 @@ def _parts(
     position = np.cumsum(kept) - 1  # where an item stands among those that could be judged
     for each in slices(sample):
         part = labelled.part(position[each.members[kept[each.members]]])
-        figures = bootstrapped(part.metrics(judge, brief=True), part.group, bootstrap, part.reason)
+        figures = part.figures(part.metrics(judge, brief=True), bootstrap, part.reason)
         yield Part(each.by, each.value, len(part.unsafe), int(part.unsafe.sum()), figures)
 
 
-def below_half(auroc: Figure | None, fewest: int, ranking: Iterable[Figure | None]) -> bool:
-    """Whether the AUROC or a ranking accuracy lies below one half, interval and all.
+def below_half(figures: Mapping[str, Figure], prompts: Mapping[str, int]) -> tuple[str, ...]:
+    """Names of those figures that lie below one half, interval and all.
 
     Args:
-        auroc: the AUROC, if there is one.
-        fewest: items of the class that has fewer.
-        ranking: ranking accuracies.
+        figures: the AUROC and ranking accuracies, by name.
+        prompts: on how many prompts each rests; of an AUROC, those of the class that has fewer.
     """
-    figures = [auroc] if fewest >= ENOUGH else []
-    figures += [each for each in ranking if each is not None and each.n >= ENOUGH]
-    return any(each is not None and each.high is not None and each.high < 0.5 for each in figures)
+    return tuple(
+        name
+        for name, each in figures.items()
+        if prompts.get(name, 0) >= ENOUGH and each.high is not None and each.high < 0.5
+    )
+
+
+def prompts_of_pairs(sample: Sample, judged: NDArray[np.bool_]) -> dict[str, int]:
+    """Of each stratum the number of prompts whose pairs were judged."""
+    whole = _judged_pairs(sample.pairs, judged)
+    return {
+        stratum: len(np.unique(sample.group[sample.pairs.safer[np.intersect1d(pairs, whole)]]))
+        for stratum, pairs in sample.pairs.strata()
+    }
 
 
 ENOUGH = 10
-"""items of each class, or pairs; of fewer an interval is too narrow to accuse a scorer by"""
+"""prompts; with fewer an interval is too narrow to accuse a scorer by"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +205,13 @@ class _Labelled:
 
     def part(self, members: Indices) -> _Labelled:
         return _Labelled(*(getattr(self, each.name)[members] for each in fields(self)))
+
+    def figures(
+        self, each: Mapping[str, Metric], bootstrap: Bootstrap | None, reason: str
+    ) -> Figures:
+        return bootstrapped(
+            each, self.group, bootstrap, reason, fewest_prompts(self.unsafe, self.group)
+        )
 
     @property
     def fewest(self) -> int:
@@ -244,15 +242,18 @@ class _Labelled:
         if judge.probabilistic:
             each["brier"] = partial(metrics.brier, unsafe, cost)
             each["calibration_error"] = partial(metrics.calibration_error, unsafe, cost)
-        if unsafe.all():  # every precision is 1 then, by definition
-            each |= {name: _undefined for name in ("auprc", "precision", "best_f1") if name in each}
+        if unsafe.all():  # both are 1 then, by definition
+            each |= dict.fromkeys(("auprc", "best_f1"), _undefined)
         return {name: each[name] for name in each if not brief or name in IN_SLICES}
 
     def at_threshold(self, threshold: float) -> dict[str, Metric]:
         flagged = (self.cost >= threshold) & self.spoken
-        return {
+        each: dict[str, Metric] = {
             name: partial(metric, self.unsafe, flagged) for name, metric in AT_THRESHOLD.items()
         }
+        if self.fewest == 0:  # of one class it is 0 or 1, whatever is flagged
+            each["precision"] = _undefined
+        return each
 
 
 def _undefined(weight: Floats) -> Floats:
@@ -313,44 +314,6 @@ def _rank(
     return bootstrapped(each, sample.group[safer], bootstrap, "no such pairs")[""]
 
 
-def bootstrapped(
-    each: Mapping[str, Metric], group: Indices, bootstrap: Bootstrap | None, reason: str
-) -> Figures:
-    """Figures of the same n examples with their intervals.
-
-    Args:
-        each: name -> figure.
-        group: [n] prompt number of each example.
-        bootstrap: how to draw; None gives no intervals.
-        reason: why a figure is missing where it is.
-    """
-    values = {name: float(metric(np.ones(len(group)))) for name, metric in each.items()}
-    known = {name: metric for name, metric in each.items() if not math.isnan(values[name])}
-    drawn = bootstrap.of(known, group) if bootstrap else {}
-    figures = {}
-    for name, value in values.items():
-        if name not in known:
-            figures[name] = Figure(None, len(group), reason=reason)
-            continue
-        figures[name] = drawn_figure(value, len(group), drawn.get(name, np.empty(0)))
-    return figures
-
-
-def drawn_figure(value: float, n: int, draws: Floats) -> Figure:
-    """A figure of n examples with the interval of its bootstrap draws, if there are any."""
-    low, high = interval(draws)
-    deviation = None if low is None else float(np.nanstd(draws))
-    return Figure(value, n, low, high, deviation)
-
-
-def mean_figure(figures: Sequence[Figure]) -> Figure:
-    """Plain mean of figures of independent data sets, its interval from their deviations."""
-    known = [figure for figure in figures if figure.value is not None]
-    if not known:
-        return Figure(None, 0, reason="no data set has it")
-    value = float(np.mean([figure.value for figure in known]))
-    deviations = [figure.deviation for figure in known if figure.deviation is not None]
-    if len(deviations) < len(known):
-        return Figure(value, len(known))
-    deviation = float(np.sqrt(np.sum(np.square(deviations)))) / len(known)
-    return Figure(value, len(known), value - 1.96 * deviation, value + 1.96 * deviation, deviation)
+def fewest_prompts(unsafe: NDArray[np.bool_], group: Indices) -> int:
+    """Prompts of the class that has fewer of them; `[n]` each."""
+    return min(len(np.unique(group[unsafe])), len(np.unique(group[~unsafe])))

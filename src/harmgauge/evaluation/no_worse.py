@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .compare import Comparison
-from .measure import LOWER_IS_BETTER
+from .figures import LOWER_IS_BETTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class NoWorse:
                 "interval, so nothing is shown; it takes two prompts and draws"
             )
         worst = high if self.figure in LOWER_IS_BETTER else -low
-        if worst <= self.margin:
+        if worst <= self.margin + 1e-9:  # of rounding
             return None
         return (
             f"{data}: {self.figure} of {b} less that of {a} is {value:+.4f} "

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .bootstrap import Bootstrap, Metric
-from .measure import Figure, drawn_figure
+from .figures import Figure, drawn_figure
+from .intervals import Gap
 from .metrics import Floats
 from .sample import Indices
 
@@ -68,7 +69,13 @@ class Twin:
 
 
 def differences(
-    twins: Mapping[str, Twin], group: Indices, bootstrap: Bootstrap, reason: str
+    twins: Mapping[str, Twin],
+    group: Indices,
+    bootstrap: Bootstrap,
+    reason: str,
+    fewest: int = 0,
+    *,
+    same: bool = False,
 ) -> Differences:
     """Figures of the same n examples, what lies between them, intervals and p values.
 
@@ -77,6 +84,8 @@ def differences(
         group: [n] prompt number of each example.
         bootstrap: how to draw; there are as many swaps as draws.
         reason: why a figure is missing where it is.
+        fewest: prompts of the class that has fewer.
+        same: a and b gave the same scores, so that nothing can lie between them.
     """
     every = np.ones(len(group))
     values = {name: (float(twin.a(every)), float(twin.b(every))) for name, twin in twins.items()}
@@ -92,10 +101,14 @@ def differences(
             found[name] = Difference(missing, missing, missing, None)
             continue
         of_a, of_b = drawn[f"a {name}"], drawn[f"b {name}"]
+        twin = twins[name]
+        between = Gap(twin.b, twin.a)
         found[name] = Difference(
-            drawn_figure(a, len(group), of_a),
-            drawn_figure(b, len(group), of_b),
-            drawn_figure(b - a, len(group), of_b - of_a),
+            drawn_figure(twin.a, a, of_a, group, fewest),
+            drawn_figure(twin.b, b, of_b, group, fewest),
+            Figure(0.0, len(group), 0.0, 0.0, 0.0)
+            if same
+            else drawn_figure(between, b - a, of_b - of_a, group, fewest),
             p.get(name),
         )
     return found

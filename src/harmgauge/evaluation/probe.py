@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..exchange import Exchange
 from . import metrics
 from .bootstrap import Metric
+from .intervals import Gap
 from .metrics import Floats
 from .refusals import REFUSAL
 from .sample import Indices, Sample
@@ -46,13 +47,9 @@ def probe_figures(before: Floats, after: Floats, threshold: float) -> dict[str, 
     flagged, still = before >= threshold, after >= threshold
     unsafe: NDArray[np.bool_] = np.ones(len(before), bool)
 
-    def lost(weight: Floats) -> Floats:
-        return np.asarray(
-            metrics.recall(unsafe, flagged, weight) - metrics.recall(unsafe, still, weight)
-        )
-
+    plain, behind = (partial(metrics.recall, unsafe, each) for each in (flagged, still))
     return {
-        "recall_plain": partial(metrics.recall, unsafe, flagged),
-        "recall_behind_refusal": partial(metrics.recall, unsafe, still),
-        "recall_lost": lost,
+        "recall_plain": plain,
+        "recall_behind_refusal": behind,
+        "recall_lost": Gap(plain, behind),
     }

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from ..errors import needs_extra
 
-Metric = Literal["f1", "false_positive_rate"]
+Metric = Literal["f1", "sign_accuracy", "false_positive_rate"]
 _METRICS: tuple[Metric, ...] = get_args(Metric)
 TABLE = Path(__file__).with_name("published.yaml")
 
@@ -26,7 +26,7 @@ class Published:
     source: str
     """paper or report, and where in it"""
     mark: str
-    """V: read in the source itself"""
+    """V: read in the source itself; S: known from its makers' word alone"""
     n: int | None
     """size of the whole set on which it was published; None where that is not stated"""
     in_distribution: bool | None

@@ -10,9 +10,9 @@ from .. import __version__
 from ..verdict import DIRECTION
 from .data_set import KINDS, Kind
 from .evaluate import Measurement
-from .measure import Figure, Figures, mean_figure
+from .figures import Figure, Figures, mean_figure
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 def to_json(

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .data_set import Contents
 from .evaluate import Measurement
-from .measure import Figure, Part, Scores
+from .figures import Figure
+from .measure import Part, Scores
 from .results import averages
 
 LABELS = {
@@ -68,17 +69,22 @@ def block(measurement: Measurement, *, parts: bool = False) -> str:
     lines = [*_heading(measurement), *aligned(table)]
     for gauge, scores in measurement.gauges.items():
         if scores.upside_down:
-            lines.append(f"  !! {gauge} RUNS AGAINST THE LABELS: {UPSIDE_DOWN}")
+            lines.append(f"  !! {gauge} RUNS AGAINST THE LABELS: {against(scores.upside_down)}")
         lines += _categories(gauge, scores.categories)
         if parts:
             lines += _parts(gauge, scores.parts)
     return "\n".join(lines)
 
 
-UPSIDE_DOWN = (
-    "its AUROC or ranking accuracy lies below one half, interval and all; "
-    "is its direction, or the label map, the wrong way round?"
-)
+def against(figures: Sequence[str]) -> str:
+    """What it means that these figures run against the labels."""
+    named = [
+        LABELS[each] if each == "auroc" else f"ranking of {LABELS[each]} pairs" for each in figures
+    ]
+    return (
+        f"its {' and '.join(named)} {'lies' if len(named) == 1 else 'lie'} below one half, "
+        "interval and all; is its direction, or the label map, the wrong way round?"
+    )
 
 
 def summary(measurements: Sequence[Measurement]) -> str:
@@ -109,6 +115,12 @@ def _heading(measurement: Measurement) -> list[str]:
     facts = [f"{contents.rows} rows", f"{contents.bad_rows} bad", *counts(contents)]
     failed = {name: scores.failed for name, scores in measurement.gauges.items() if scores.failed}
     facts += [f"{n} failed with {name}, left out" for name, n in failed.items()]
+    facts += [
+        f"{n} {what} with {name}"
+        for name, scores in measurement.gauges.items()
+        for what, n in scores.counts.items()
+        if n
+    ]
     if contents.n and contents.one_class:
         facts.append(f"no AUROC: {contents.one_class}")
     borders = [
@@ -122,7 +134,7 @@ def _heading(measurement: Measurement) -> list[str]:
         "  " + " · ".join(facts),
         f"  95 % intervals: {measurement.draws} draws of prompts, seed {measurement.seed} · "
         f"file sha256 {short}",
-        "  " + " · ".join(borders),
+        *(["  " + " · ".join(borders)] if borders else []),
         *([f"  {contents.note}"] if contents.note else []),
     ]
 

@@ -23,6 +23,8 @@ class Runtime(Protocol):
 
     outputs: int
     """how many scores it gives a sequence"""
+    mode: str
+    """what else scores depend on beside the weights, such as `onnx`, `onnx int8` or `torch cuda`"""
 
     def raw_scores(self, ids: Ids, mask: Ids) -> Scores:
         """Raw scores, `[batch, length]` to `[batch, outputs]`; mask is 1 for real tokens."""

@@ -19,6 +19,7 @@ class OnnxRuntime:
     ) -> None:
         self._session = create_session(folder, _options(threads), int8_activations=int8_activations)
         self._alone = int8_activations
+        self.mode = "onnx int8" if int8_activations else "onnx"
         self.outputs: int = self._session.get_outputs()[0].shape[1]
 
     def raw_scores(self, ids: Ids, mask: Ids) -> Scores:

@@ -30,6 +30,7 @@ class TorchRuntime:
             raise RecipeError(f"device {device!r} is not usable by this torch") from error
         model, _ = CostModel.load(folder)
         self._model = model.to(self._device)
+        self.mode = f"torch {self._device}"
         self.outputs = len(model.spec.outputs)
 
     def raw_scores(self, ids: Ids, mask: Ids) -> Scores:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ..measure import Figure
+from ..figures import Figure
 
 Cell = str | int | float | Figure | None
 """a float is a share, shown in percent; a figure is shown with its interval; None is empty"""
@@ -106,3 +106,9 @@ def interval(figure: Figure) -> str:
     if figure.value is None or figure.low is None or figure.high is None:
         return ""
     return f"[{number(figure.low)}, {number(figure.high)}]"
+
+
+def listed(names: Iterable[str]) -> str:
+    """`a, b and c`."""
+    *rest, last = names
+    return f"{', '.join(rest)} and {last}" if rest else last

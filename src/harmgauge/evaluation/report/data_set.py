@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..evaluate import Measurement
-from ..measure import Figure
+from ..figures import Figure
 from ..published import caution, our_scope, published
-from ..text import LABELS, UPSIDE_DOWN
+from ..text import LABELS, against
 from .blocks import Block, Cell, Folded, Heading, Listing, Pictures, Table, Text, Warn, slug
 from .draw import curve_pictures
 from .headline import names
@@ -22,7 +22,7 @@ def data_set(measurement: Measurement) -> Iterator[Block]:
     yield Text(_about(measurement))
     for gauge, scores in measurement.gauges.items():
         if scores.upside_down:
-            yield Warn(f"{gauge} runs against the labels: {UPSIDE_DOWN}")
+            yield Warn(f"{gauge} runs against the labels: {against(scores.upside_down)}")
     if not any(scores.figures or scores.ranking for scores in measurement.gauges.values()):
         yield Text("Nothing to measure: it has no labels and no pairs.")
         return

@@ -17,6 +17,7 @@ from .blocks import (
     Listing,
     Table,
     Text,
+    listed,
     number,
 )
 from .data_set import data_set
@@ -41,7 +42,7 @@ def document(results: Mapping[str, Any]) -> Document:
     """
     measurements = [Measurement.from_dict(each) for each in results["measurements"]]
     gauges: dict[str, dict[str, Any]] = results["gauges"]
-    title = f"How well {_listed(gauges)} {'tells' if len(gauges) == 1 else 'tell'} safe from unsafe"
+    title = f"How well {listed(gauges)} {'tells' if len(gauges) == 1 else 'tell'} safe from unsafe"
     return Document(
         title,
         [
@@ -63,7 +64,7 @@ def _measured(results: Mapping[str, Any], measurements: Sequence[Measurement]) -
     yield Heading(2, "What was measured")
     yield Text(
         "A gauge reads a prompt, a response or both, and gives a cost: one number that says how "
-        f"harmful the text on trial is. {_listed(gauges)} judged "
+        f"harmful the text on trial is. {listed(gauges)} judged "
         f"{sum(_n(each) for each in measurements)} labelled texts of {sets} data "
         f"{'set' if sets == 1 else 'sets'}; this report compares the costs with the labels. It "
         "holds no text of any data set."
@@ -189,6 +190,19 @@ def _provenance(results: Mapping[str, Any], measurements: Sequence[Measurement])
         ["data set", "read as", "sha256"],
         [_file(each.contents) for each in measurements],
     )
+    counted: list[list[Cell]] = [
+        [each.contents.data, name, what, n]
+        for each in measurements
+        for name, scores in each.gauges.items()
+        for what, n in scores.counts.items()
+        if n
+    ]
+    if counted:
+        yield Table(
+            "What was counted while scoring",
+            ["data set", "gauge", "what", "texts"],
+            counted,
+        )
     if results["bag_of_words"]:
         yield Table(
             "What the floor bag of words learnt from",
@@ -198,7 +212,7 @@ def _provenance(results: Mapping[str, Any], measurements: Sequence[Measurement])
     draws = sorted({(each.draws, each.seed) for each in measurements})
     stated = ", ".join(f"{count} draws with seed {seed}" for count, seed in draws)
     yield Text(
-        "Intervals are 95 % percentile intervals of a bootstrap that draws whole prompts, since "
+        "Intervals are of 95 %, from a bootstrap that draws whole prompts, since "
         f"answers to one prompt are not independent: {stated}. Those of means over data sets "
         "follow from the deviations of the sets."
     )
@@ -214,8 +228,3 @@ def _n(measurement: Measurement) -> int:
 
 def _plain(value: Any) -> str:
     return "not stated" if value is None else str(value)
-
-
-def _listed(gauges: Mapping[str, object]) -> str:
-    *rest, last = gauges
-    return f"{', '.join(rest)} and {last}" if rest else last

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ..curves import Curves
 from ..evaluate import Measurement
-from ..measure import Figure
+from ..figures import Figure
 from ..text import LABELS
 from . import pictures
 from .blocks import Picture, number

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ..data_set import Kind
 from ..evaluate import Measurement
-from ..measure import Figure, Scores
+from ..figures import Figure
+from ..measure import Scores
 from ..text import LABELS
 
 

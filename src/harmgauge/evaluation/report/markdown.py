@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from ..measure import Figure
+from ..figures import Figure
 from .blocks import (
     Block,
     Cell,

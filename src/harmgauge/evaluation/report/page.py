@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from ..measure import Figure
+from ..figures import Figure
 from .blocks import (
     Block,
     Cell,

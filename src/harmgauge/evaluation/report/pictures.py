@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import needs_extra
 from ..curves import Curves
-from ..measure import Figure
+from ..figures import Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 INK = "#010203"
 """colour of text and axes, to be replaced by that of the medium"""
 _FADED = "#8a8a8a"
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito, for all eyes
+# Okabe and Ito's, for all eyes; their yellow darkened, to show on white.
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7a00", "#8a8a8a")
 _LINES = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D")
 _STYLE = {
@@ -132,7 +133,7 @@ def dots(
     """
     height = len(rows) * max(_LINE, 0.11 * len(columns) + 0.08)
     keys = len(columns) + bool(floors)
-    left = min(0.068 * max(map(len, rows)) + 0.15, 0.62 * _WIDTH)
+    left = min(0.074 * max(map(len, rows)) + 0.15, 0.62 * _WIDTH)
     with _axes(title, keys, height=height, left=left) as (axes, svg):
         for number, (name, figures) in enumerate(columns.items()):
             shift = 0.6 * ((number + 0.5) / len(columns) - 0.5)
@@ -160,8 +161,13 @@ def dots(
 
 
 def _short(name: str, left: float) -> str:
-    most = int((left - 0.1) / 0.066)
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+    """A name that fits, with the number in brackets at its end if it has one."""
+    most = int((left - 0.1) / 0.072)
+    if len(name) <= most:
+        return name
+    head, bracket, end = name.rpartition(" (")
+    kept = f"{bracket}{end}" if head and end.endswith(")") else ""
+    return f"{name[: most - 1 - len(kept)]}…{kept}"
 
 
 @contextmanager

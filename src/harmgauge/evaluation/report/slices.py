@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..evaluate import Measurement
-from ..measure import Figure, Part
+from ..figures import Figure
+from ..measure import Part
 from ..probe import MOST
 from ..refusals import REFUSAL
 from ..text import LABELS

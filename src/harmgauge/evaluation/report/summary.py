@@ -7,10 +7,11 @@ from typing import Any
 
 from ..data_set import KINDS
 from ..evaluate import Measurement
-from ..measure import Figure
-from ..text import KIND_LABELS, UPSIDE_DOWN
-from .blocks import Block, Cell, Heading, Pictures, Table, Text, Warn, number
+from ..figures import Figure
+from ..text import KIND_LABELS, against
+from .blocks import Block, Cell, Heading, Listing, Pictures, Table, Text, Warn, number
 from .draw import summary_pictures
+from .findings import findings
 from .headline import Headline, headlines
 
 _KINDS = {
@@ -26,6 +27,9 @@ def summary(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> 
     gauges = list(results["gauges"])
     yield Heading(2, "Summary")
     yield from _warnings(results, measurements)
+    each = [headline for measurement in measurements for headline in headlines(measurement)]
+    if found := list(findings(gauges, measurements, each)):
+        yield Listing(found)
     averages: dict[str, dict[str, dict[str, Any]]] = results["averages"]
     known = [kind for kind in KIND_LABELS if any(kind in each for each in averages.values())]
     if known:
@@ -39,7 +43,6 @@ def summary(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> 
             ["", "sets", *gauges],
             rows,
         )
-    each = [headline for measurement in measurements for headline in headlines(measurement)]
     if pictures := summary_pictures(each):
         yield Pictures(pictures)
     for kind in KINDS:
@@ -55,9 +58,10 @@ def summary(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> 
 
 def _warnings(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> Iterator[Block]:
     for name in results["gauges"]:
-        against = [each.contents.data for each in measurements if each.gauges[name].upside_down]
-        if against:
-            yield Warn(f"{name} runs against the labels of {', '.join(against)}: {UPSIDE_DOWN}")
+        turned = {each.contents.data: each.gauges[name].upside_down for each in measurements}
+        if turned := {data: figures for data, figures in turned.items() if figures}:
+            figures = list(dict.fromkeys(each for of_set in turned.values() for each in of_set))
+            yield Warn(f"{name} runs against the labels of {', '.join(turned)}: {against(figures)}")
         failed = {each.contents.data: each.gauges[name].failed for each in measurements}
         if lost := {data: n for data, n in failed.items() if n}:
             counts = ", ".join(f"{n} of {data}" for data, n in lost.items())

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...errors import needs_extra
-from .base import Batch, Scorer, as_record
+from .base import Batch, Scored, Scorer, as_record
 from .gauge import GaugeScorer
 
-__all__ = ["Batch", "GaugeScorer", "Scorer", "as_record", "open_scorer"]
+__all__ = ["Batch", "GaugeScorer", "Scored", "Scorer", "as_record", "open_scorer"]
 
 
 def open_scorer(spec: str, *, threads: int | None = None) -> Scorer:

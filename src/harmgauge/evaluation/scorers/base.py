@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,6 +24,16 @@ class Batch:
     ids: Sequence[str]
     """`test.jsonl:17`, of the two of a pair `test.jsonl:17/0` and `test.jsonl:17/1`"""
     exchanges: Sequence[Exchange]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What came of n exchanges."""
+
+    values: Floats
+    """costs, or a source's own scores, `[n]`, NaN where it failed"""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """what was counted on the way, such as `truncated`"""
 
 
 class Scorer(Protocol):
@@ -51,11 +61,10 @@ class Scorer(Protocol):
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """For the report, in plain JSON types: id, kind, licence, stated direction, border, and
-        what was counted while scoring."""
+        """For the report, in plain JSON types: id, kind, licence, stated direction, border."""
 
-    def costs(self, batch: Batch, *, progress: bool = False) -> Floats:
-        """Costs, `[n]`; larger is worse whatever the scorer's own direction, NaN where it failed.
+    def costs(self, batch: Batch, *, progress: bool = False) -> Scored:
+        """Costs; larger is worse whatever the scorer's own direction.
 
         Raises:
             HarmgaugeError: the scorer as a whole failed, or gave something other than numbers.

@@ -14,7 +14,7 @@ from ...bundle import sha256
 from ...errors import RecipeError, needs_extra
 from ...exchange import Exchange
 from ...runtime.batches import batches
-from .base import Batch, Floats
+from .base import Batch, Floats, Scored
 
 # Exchanges that are tokenised and sorted by length together.
 _CHUNK = 1024
@@ -95,10 +95,9 @@ class ClassifierSource:
             "label": self._labels[self._output] if len(self._labels) > 1 else None,
             "chat_template": bool(self._tokenizer.chat_template),
             "longest": self._longest if self._longest < _NO_LIMIT else None,
-            "truncated": {},
         }
 
-    def scores(self, batch: Batch, *, progress: bool) -> Floats:
+    def scores(self, batch: Batch, *, progress: bool) -> Scored:
         scores = np.full(len(batch.exchanges), np.nan)
         truncated = 0
         with tqdm(total=len(scores), desc=self._name, disable=not progress) as bar:
@@ -112,9 +111,8 @@ class ClassifierSource:
                     at = [start + rows[place] for place in places]
                     scores[at] = self._run([encoded[place][0] for place in places])
                 bar.update(len(chunk))
-        self.facts["truncated"][batch.data] = truncated
         scores[~np.isfinite(scores)] = np.nan
-        return scores
+        return Scored(scores, {"truncated": truncated})
 
     def _find(self, label: str | int | None) -> int:
         config = self._model.config

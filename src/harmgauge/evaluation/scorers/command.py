@@ -15,7 +15,7 @@ from typing import IO, Any
 from tqdm import tqdm
 
 from ...errors import HarmgaugeError, RecipeError
-from .base import Batch, Floats, as_record, as_scores
+from .base import Batch, Scored, as_record, as_scores
 
 # A run of this many characters that also stands in a text counts as quoting it.
 _QUOTE = 12
@@ -37,9 +37,9 @@ class CommandSource:
         self._command = [program, *arguments]
         self.facts: dict[str, Any] = {"command": " ".join(command)}
 
-    def scores(self, batch: Batch, *, progress: bool) -> Floats:
+    def scores(self, batch: Batch, *, progress: bool) -> Scored:
         if not batch.exchanges:
-            return as_scores([], 0, self._name)
+            return Scored(as_scores([], 0, self._name))
         records = [as_record(exchange) for exchange in batch.exchanges]
         # Its stderr goes to a file, since a pipe that nobody reads would fill up and block it.
         with tempfile.TemporaryFile() as stderr, self._start(stderr) as process:
@@ -63,7 +63,7 @@ class CommandSource:
                     f"{len(records)} scores; {_last_words(stderr, batch)}"
                 )
         values = [self._number(number, line) for number, line in enumerate(lines, 1)]
-        return as_scores(values, len(records), self._name)
+        return Scored(as_scores(values, len(records), self._name))
 
     def _start(self, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
         try:

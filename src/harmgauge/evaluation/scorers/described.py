@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from ...errors import HarmgaugeError
 from ...settings import Section, read_mapping, validate
 from ...verdict import DIRECTION
-from .base import Batch, Floats
+from .base import Batch, Floats, Scored
 
 Kind = Literal["python", "command", "http", "transformers", "scores"]
 
@@ -108,8 +108,8 @@ class Source(Protocol):
     def facts(self) -> dict[str, Any]:
         """What there is to report beside the description."""
 
-    def scores(self, batch: Batch, *, progress: bool) -> Floats:
-        """Scores as the source gives them, `[n]`, NaN where it failed."""
+    def scores(self, batch: Batch, *, progress: bool) -> Scored:
+        """Scores as the source gives them."""
 
 
 class DescribedScorer:
@@ -144,8 +144,11 @@ class DescribedScorer:
             **self._source.facts,
         }
 
-    def costs(self, batch: Batch, *, progress: bool = False) -> Floats:
-        scores = self._source.scores(batch, progress=progress)
+    def costs(self, batch: Batch, *, progress: bool = False) -> Scored:
+        scored = self._source.scores(batch, progress=progress)
+        return Scored(self._cost(scored.values), scored.counts)
+
+    def _cost(self, scores: Floats) -> Floats:
         if self._description.scale == "probability":
             outside = int(np.sum((scores < 0) | (scores > 1)))
             if outside:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from ...errors import HarmgaugeError, RecipeError
 from ...exchange import Exchange
-from .base import Batch, Floats, as_record, as_scores
+from .base import Batch, Floats, Scored, as_record, as_scores
 
 # As many as servers of this kind take by default (text-embeddings-inference: 32).
 _AT_ONCE = 32
@@ -65,29 +65,27 @@ class EndpointSource:
             self._headers["Authorization"] = f"Bearer {token}"
         shown = urllib.parse.urlsplit(url)
         self.facts: dict[str, Any] = {
-            "http": f"{shown.scheme}://{shown.netloc.rpartition('@')[2]}{shown.path}",
-            "refused": 0,
+            "http": f"{shown.scheme}://{shown.netloc.rpartition('@')[2]}{shown.path}"
         }
         if self._moderations:
             self.facts["category"] = category or "highest"
         self.facts |= self._extra
 
-    def scores(self, batch: Batch, *, progress: bool) -> Floats:
+    def scores(self, batch: Batch, *, progress: bool) -> Scored:
         exchanges, parts = batch.exchanges, [np.empty(0)]
-        accepted = False
+        refused = 0
         with tqdm(total=len(exchanges), desc=self._name, disable=not progress) as bar:
             for start in range(0, len(exchanges), _AT_ONCE):
                 for part in self._ask(exchanges[start : start + _AT_ONCE]):
                     parts.append(np.full(1, np.nan) if part is None else part)
-                    self.facts["refused"] += part is None
-                    accepted |= part is not None
-                if not accepted:
+                    refused += part is None
+                if refused == len(parts) - 1:
                     raise HarmgaugeError(
                         f"{self._name}: {self.facts['http']} refused each of the first texts; does "
                         "it take requests of this shape? See docs/scorers.md"
                     )
                 bar.update(min(_AT_ONCE, len(exchanges) - start))
-        return np.concatenate(parts)
+        return Scored(np.concatenate(parts), {"refused": refused})
 
     def _ask(self, exchanges: Sequence[Exchange]) -> Iterator[Floats | None]:
         """Scores of some exchanges in parts, in order; None for one that is refused even alone."""

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ...errors import HarmgaugeError, RecipeError
-from .base import Batch, Floats, as_record, as_scores
+from .base import Batch, Scored, as_record, as_scores
 
 # Calls are cut into this many exchanges, so that progress shows and memory stays bounded.
 _CHUNK = 256
@@ -57,7 +57,7 @@ class FunctionSource:
         if not callable(self._function):
             raise RecipeError(f"{name}: {address} is no function")
 
-    def scores(self, batch: Batch, *, progress: bool) -> Floats:
+    def scores(self, batch: Batch, *, progress: bool) -> Scored:
         exchanges, parts = batch.exchanges, [np.empty(0)]
         with tqdm(total=len(exchanges), desc=self._name, disable=not progress) as bar:
             for start in range(0, len(exchanges), _CHUNK):
@@ -71,4 +71,4 @@ class FunctionSource:
                     ) from error
                 parts.append(as_scores(values, len(records), self._name))
                 bar.update(len(records))
-        return np.concatenate(parts)
+        return Scored(np.concatenate(parts))

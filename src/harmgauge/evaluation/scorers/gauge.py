@@ -7,7 +7,7 @@ from typing import Any
 
 from ...gauge import Gauge, load
 from ...verdict import DIRECTION
-from .base import Batch, Floats
+from .base import Batch, Scored
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class GaugeScorer:
 
     @property
     def identity(self) -> str:
-        return f"{self.gauge.id} prior {self.gauge.prior!r}"
+        return f"{self.gauge.id} {self.gauge.mode} prior {self.gauge.prior!r}"
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -39,6 +39,7 @@ class GaugeScorer:
         return {
             "kind": "gauge",
             "id": self.gauge.id,
+            "runs in": self.gauge.mode,
             "licence": manifest.licence,
             "direction": DIRECTION,
             "scale": "log_odds",
@@ -49,5 +50,5 @@ class GaugeScorer:
             },
         }
 
-    def costs(self, batch: Batch, *, progress: bool = False) -> Floats:
-        return self.gauge.score(batch.exchanges, progress=progress)
+    def costs(self, batch: Batch, *, progress: bool = False) -> Scored:
+        return Scored(self.gauge.score(batch.exchanges, progress=progress))

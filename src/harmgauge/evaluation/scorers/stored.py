@@ -12,7 +12,7 @@ from ...bundle import sha256
 from ...data.formats import iter_records
 from ...data.labels import is_missing
 from ...errors import DataError
-from .base import Batch, Floats
+from .base import Batch, Scored
 
 
 class StoredSource:
@@ -32,7 +32,8 @@ class StoredSource:
         self._name = name
         self._path = path
         self._by_data: dict[str | None, list[tuple[str, float]]] = {}
-        self.facts: dict[str, Any] = {"scores": path.name, "missing": {}, "unused": {}}
+        self._unnamed_for: str | None = None
+        self.facts: dict[str, Any] = {"scores": path.name}
         for number, record in iter_records(path):
             if isinstance(record, DataError):
                 raise DataError(f"{path}: row {number}: {record}")
@@ -43,12 +44,12 @@ class StoredSource:
             self._by_data.setdefault(data, []).append((str(record["id"]).strip(), score))
         self.identity = sha256(path)
 
-    def scores(self, batch: Batch, *, progress: bool) -> Floats:
+    def scores(self, batch: Batch, *, progress: bool) -> Scored:
         """Raises:
         DataError: an id stands twice, or for no row of the batch.
         """
         named = self._by_data.get(batch.data, [])
-        rows = named or self._by_data.get(None, [])
+        rows = named or self._of_the_only_set(batch.data)
         place = {id: row for row, id in enumerate(batch.ids)}
         place |= {id.rpartition(":")[2]: row for row, id in enumerate(batch.ids)}
         scores = np.full(len(batch.ids), np.nan)
@@ -75,9 +76,17 @@ class StoredSource:
                 f"{self._path}: none of the {len(rows)} scores for {batch.data} has the id of a "
                 f"row; ids look like {next(iter(batch.ids), 'test.jsonl:1')}"
             )
-        self.facts["missing"][batch.data] = int((~seen).sum())
-        self.facts["unused"][batch.data] = unknown
-        return scores
+        return Scored(scores, {"missing": int((~seen).sum()), "unused": unknown})
+
+    def _of_the_only_set(self, data: str) -> list[tuple[str, float]]:
+        """Scores that name no data: they are of one set, since row numbers are alike in all."""
+        if self._unnamed_for not in (None, data):
+            raise DataError(
+                f"{self._path} has no column data, so it covers one data set, and {data} "
+                f"is another than {self._unnamed_for}; add the column, or measure one at a time"
+            )
+        self._unnamed_for = data
+        return self._by_data.get(None, [])
 
 
 def _score(value: Any, where: str) -> float:

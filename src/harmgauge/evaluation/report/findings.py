@@ -1,0 +1,75 @@
+"""What a report's figures come to, in a sentence or two a gauge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from ..evaluate import Measurement
+from .blocks import listed
+from .headline import Headline
+
+_FEW = 3
+"""data sets named where a gauge does worst"""
+_AT_LEAST = 20
+"""texts of a class without which a rate on a set says too little to name it"""
+
+
+def findings(
+    gauges: Sequence[str], measurements: Sequence[Measurement], headlines: Sequence[Headline]
+) -> Iterator[str]:
+    """Of each gauge: where it is better than what needs no gauge, and where it errs most."""
+    for gauge in gauges:
+        sentences = [
+            *_over_floors(gauge, headlines),
+            *_worst(
+                gauge, measurements, "false_positive_rate", "has its highest false-alarm rates"
+            ),
+            *_worst(
+                gauge,
+                measurements,
+                "false_negative_rate",
+                "misses the largest shares of unsafe texts",
+            ),
+        ]
+        if sentences:
+            yield f"{gauge} {', '.join(sentences)}."
+
+
+def _over_floors(gauge: str, headlines: Sequence[Headline]) -> Iterator[str]:
+    """On how many sets with both classes, or pairs, the whole interval is over the floor."""
+    compared: dict[str, bool] = {}
+    for each in headlines:
+        figure = each.gauges.get(gauge)
+        if each.unsafe in (0, 1) or each.floor is None or figure is None or figure.low is None:
+            continue
+        name = f"{each.data} ({each.label})" if each.data in compared else each.data
+        compared[name] = figure.low > each.floor[1]
+    if not compared:
+        return
+    short = [name for name, over in compared.items() if not over]
+    over = len(compared) - len(short)
+    yield (
+        f"is better than the best floor, interval and all, on {over} of {len(compared)} data sets"
+        + (f" (not on {listed(short)})" if short and over else "")
+    )
+
+
+def _worst(
+    gauge: str, measurements: Sequence[Measurement], figure: str, what: str
+) -> Iterator[str]:
+    rates: Mapping[str, float] = {
+        each.contents.data: found.value
+        for each in measurements
+        if (found := each.gauges[gauge].figures.get(figure)) and found.value is not None
+        if _of_class(each, figure) >= _AT_LEAST
+    }
+    worst = sorted((name for name in rates if rates[name]), key=lambda name: -rates[name])[:_FEW]
+    if worst:
+        yield f"{what} on {listed([f'{name} ({rates[name]:.0%})' for name in worst])}"
+
+
+def _of_class(measurement: Measurement, figure: str) -> int:
+    """Texts that a rate is a share of."""
+    contents = measurement.contents
+    safe = contents.n - contents.unsafe
+    return safe if figure == "false_positive_rate" else contents.unsafe
