@@ -27,9 +27,10 @@ def item_flags(
     """What is known of each category of a text: 1 flagged, 0 not, NaN unknown.
 
     A text that is known to be safe has none. Of an unsafe one, flags are those that bear a
-    category's name or that the source's `categories` map to it, its `category` column counting as
-    a flag where there is such a map. What is not flagged is unknown, unless the source says that
-    its flags are `exhaustive`. Of a text whose raters mostly found it safe nothing is known.
+    category's name or that the source's `categories` map to it, its `category` column, or else its
+    `kind`, counting as a flag where there is such a map. What is not flagged is unknown, unless
+    the source says that its flags are `exhaustive`. Of a text whose raters mostly found it safe
+    nothing is known.
 
     Args:
         item: the text.
@@ -48,8 +49,9 @@ def item_flags(
         said = {name: [True] for name in source.categories}
     elif source.categories is not None:
         stated = source.categories
-        if not upstream and "category" in meta:
-            upstream = {category_key(meta["category"]): True}
+        kind = meta.get("category", meta.get("kind"))
+        if not upstream and kind is not None:
+            upstream = {category_key(kind): True}
     for key, flag in upstream.items():
         for name in stated.get(key, (key,)):
             said.setdefault(name, []).append(flag)

@@ -160,9 +160,9 @@ def _step(
 ) -> dict[str, float]:
     """One optimiser step; returns what the log says of it."""
     model.train()
-    totals = {name: 0.0 for name, norm in schedule.norms.items() if norm}
+    names = [name for name, norm in schedule.norms.items() if norm]
     temperature = recipe.distil.temperature if recipe.distil else 1.0
-    loss_total = 0.0
+    passes = []
     for batch in schedule.steps[step]:
         chosen = [examples[i] for i in batch]
         ids, mask = collate([s for example in chosen for s in example.ids])
@@ -176,25 +176,35 @@ def _step(
         )
         # Each term is divided by its own mean count a step, so that every row weighs the same
         # in whichever batch it falls.
-        loss = scores.new_zeros(())
-        sums = {name: getattr(terms, name) for name in totals if name != "category"}
-        if "category" in totals:
+        sums = {name: getattr(terms, name) for name in names if name != "category"}
+        if "category" in names:
             sums["category"] = _category(scores[:, 1:], chosen, schedule.positive_weights)
-        for name in totals:
-            value = sums[name] / schedule.norms[name]
-            totals[name] += value.item()
-            loss = loss + getattr(recipe.loss, name) * value
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss is not finite at step {step + 1}, rows {chosen[0].id} to "
-                f"{chosen[-1].id}; lower optim.learning_rate and resume from the last checkpoint"
-            )
+        values = [sums[name] / schedule.norms[name] for name in names]
+        loss = sum(
+            (getattr(recipe.loss, name) * v for name, v in zip(names, values, strict=True)),
+            start=scores.new_zeros(()),
+        )
         accelerator.backward(loss)
-        loss_total += loss.item()
+        passes.append(torch.stack([loss, *values]).detach())
+    norm = accelerator.clip_grad_norm_(model.parameters(), recipe.optim.clip)
+    # Read once a step, since a GPU stands still for each value that is read.
+    table = torch.stack(passes).tolist()
+    for batch, (value, *_) in zip(schedule.steps[step], table, strict=True):
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"the loss is not finite at step {step + 1}, rows {examples[batch[0]].id} to "
+                f"{examples[batch[-1]].id}; lower optim.learning_rate and resume from the last "
+                "checkpoint"
+            )
     norm = accelerator.clip_grad_norm_(model.parameters(), recipe.optim.clip)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return {"loss": loss_total, **totals, "gradient_norm": float(norm)}
+    loss_total, *totals = map(math.fsum, zip(*table, strict=True))
+    return {
+        "loss": loss_total,
+        **dict(zip(names, totals, strict=True)),
+        "gradient_norm": float(norm),
+    }
 
 
 def _targets(examples: Sequence[Example], device: torch.device) -> Targets:

@@ -53,7 +53,8 @@ class SourceReport:
     read: int = 0
     bad: int = 0
     left_out: int = 0
-    """of another kind, or with a label that the recipe or schema maps to null"""
+    """of another kind, in a file of `apart_from`, or with a label that the recipe or schema maps
+    to null"""
     unlabelled: int = 0
     duplicate: int = 0
     """repeats of a row that say the same"""
@@ -175,7 +176,12 @@ def _load(source: Source, data: Data, seed: int, folder: Path) -> LoadedSource:
         source=source.name or (path.parent.name if isinstance(path, Path) else None),
     )
     report = SourceReport(table.source, source.licence)
-    of_kind = [row for row in table.rows if _of_kind(row, source)]
+    elsewhere = {
+        row.group
+        for other in source.apart_from
+        for row in read_rows(find_source(other, data.root, folder)).rows
+    }
+    of_kind = [row for row in table.rows if _of_kind(row, source) and row.group not in elsewhere]
     report.bad, report.duplicate = len(table.bad), table.collapsed
     report.left_out = table.left_out + len(table.rows) - len(of_kind)
     report.read = report.bad + report.duplicate + report.left_out + len(of_kind)

@@ -23,6 +23,7 @@ from .categories import item_flags
 from .category_calibration import category_figures, fit_categories
 from .examples import row_weights
 from .monitor import score_examples
+from .teachers import fastest_device
 from .validation import held_out
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def make_bundle(job: Job, out: Path) -> Path:
     # Not yet where people look for it: a bundle without calibration must never be taken for one.
     with tempfile.TemporaryDirectory(dir=out, prefix=".uncalibrated.") as scratch:
         write_bundle(Path(scratch) / "bundle", manifest, files)
-        gauge = load(Path(scratch) / "bundle")
+        gauge = load(Path(scratch) / "bundle", device=fastest_device(recipe.runtime))
     measured, pairs = _measure(gauge, job)
     calibration, categories = UNCALIBRATED, manifest.categories
     if recipe.calibrate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -40,13 +41,11 @@ def score_examples(
 
 def collate(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     """Right-padded ids and mask, `[n, longest]`. The pad id is 0: the mask hides it everywhere."""
-    longest = max(map(len, sequences))
-    ids = torch.zeros(len(sequences), longest, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, sequence in enumerate(sequences):
-        ids[row, : len(sequence)] = torch.tensor(sequence)
-        mask[row, : len(sequence)] = 1
-    return ids, mask
+    lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
+    mask = np.arange(lengths.max()) < lengths[:, None]
+    ids = np.zeros(mask.shape, np.int64)
+    ids[mask] = np.fromiter(chain.from_iterable(sequences), np.int64, lengths.sum())
+    return torch.from_numpy(ids), torch.from_numpy(mask.astype(np.int64))
 
 
 def validation_metrics(examples: Sequence[Example], costs: Sequence[np.ndarray]) -> dict[str, Any]:

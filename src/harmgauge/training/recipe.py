@@ -51,6 +51,9 @@ class Source(Section):
     labels stay"""
     balance: bool = False
     """safe and unsafe rows count alike, whatever their numbers: in the loss, or the calibration"""
+    apart_from: tuple[str, ...] = ()
+    """leave out rows whose prompt stands in these files, too: a validation source that shares
+    prompts with training data would cost the latter its rows"""
     cap: int | None = Field(default=None, ge=1)
     """at most this many rows, drawn with the recipe's seed"""
     weight: float = Field(default=1.0, gt=0)

@@ -77,6 +77,11 @@ def taught(
     ]
 
 
+def fastest_device(runtime: str) -> str:
+    """Where a bundle of this runtime is scored: on a GPU where there is one and it can use it."""
+    return "cuda" if runtime == "torch" and torch.cuda.is_available() else "cpu"
+
+
 def teacher_costs(folder: Path, exchanges: Sequence[Exchange], *, quiet: bool = False) -> Floats:
     """Calibrated costs by the gauge in `folder`, `[n]`; NaN where it could give none.
 
@@ -88,8 +93,9 @@ def teacher_costs(folder: Path, exchanges: Sequence[Exchange], *, quiet: bool = 
     keys = [_key(exchange) for exchange in exchanges]
     new = {key: exchange for key, exchange in zip(keys, exchanges, strict=True) if key not in known}
     if new:
-        device = "cuda" if manifest.runtime == "torch" and torch.cuda.is_available() else "cpu"
-        gauge = load(folder, threads=torch.get_num_threads(), device=device)
+        gauge = load(
+            folder, threads=torch.get_num_threads(), device=fastest_device(manifest.runtime)
+        )
         waiting = list(new)
         with tqdm(total=len(new), unit="text", desc=gauge.name, disable=quiet) as bar:
             for start in range(0, len(waiting), CHUNK):
