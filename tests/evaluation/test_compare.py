@@ -123,6 +123,28 @@ def test_slices_have_differences_of_their_own():
     assert "kind: two" in text
 
 
+def test_slices_of_pairs_have_differences_of_their_own():
+    def pair(number, safer, other):
+        items = tuple(Item(Exchange(f"ask {number}", text), 1.0) for text in (safer, other))
+        return Row(f"t.jsonl:{number}", "toy", items, safer=0)
+
+    rows = [pair(1, "x", "long"), pair(2, "long", "x"), pair(3, "long", "x")]
+    found = compared(rows, [0, 1, 0, 1, 0, 1], [0, 1, 1, 0, 0, 1])
+    assert [(each.stratum, each.value, each.figure.difference.n) for each in found.pair_parts] == [
+        ("both_unsafe", "safer is longer", 2),
+        ("both_unsafe", "safer is shorter", 1),
+    ]
+    assert [each.figure.difference.value for each in found.pair_parts] == [-0.5, 0.0]
+    assert Comparison.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+    def shown(figure):
+        return compare_text.block(found, "a", "b", Bootstrap(0), figure=figure, parts=True)
+
+    assert "length: safer is longer" in shown("auroc")
+    assert "length: safer is longer" in shown("both_unsafe")
+    assert "length: safer is longer" not in shown("mixed")
+
+
 def test_a_scorer_upside_down_is_reported():
     rows = [single(n, float(n % 2)) for n in range(60)]
     cost = np.array([n % 2 + np.sin(n) for n in range(60)])

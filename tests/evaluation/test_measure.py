@@ -101,6 +101,24 @@ def test_overall_ranking_where_every_stratum_is_there():
     assert ranking["overall"].n == 3
 
 
+def test_ranking_by_slice_has_its_n_and_interval():
+    def pair_of(number, safer, other):
+        items = tuple(Item(Exchange(f"q{number}", text)) for text in (safer, other))
+        return Row("f:1", "toy", items, 0)
+
+    pairs = [pair_of(n, "ab", "abc") if n % 3 else pair_of(n, "abc", "ab") for n in range(9)]
+    sample = Sample.of(pairs)
+    length = np.array([float(len(exchange.on_trial)) for exchange in sample.exchanges])
+    found = measure(sample, length, NO_BORDER, bootstrap=Bootstrap(draws=50)).pair_parts
+    assert [(each.by, each.value, each.stratum) for each in found] == [
+        ("length", "safer is longer", "unlabelled"),
+        ("length", "safer is shorter", "unlabelled"),
+    ]
+    assert [(each.figure.n, each.figure.value) for each in found] == [(3, 0.0), (6, 1.0)]
+    assert [each.figure.low > 0 for each in found] == [False, True]
+    assert not measure(sample, length, NO_BORDER, whole=False).pair_parts
+
+
 def test_bootstrap_repeats_with_its_seed_and_needs_two_prompts():
     sample = Sample.of([single(str(number), float(number % 2)) for number in range(30)])
     cost = np.random.default_rng(0).normal(size=30)
@@ -168,10 +186,13 @@ def test_severity_is_ranked_within_a_prompt_too():
 
 def test_scores_survive_json():
     long = single("b", 0.0, "no " * 30)
-    sample = Sample.of([single("a", 1.0, "yes"), long, pair("c", (0.0, 1.0), 0)])
+    longer = Row("f:1", "toy", (Item(Exchange("d", "x")), Item(Exchange("d", "xy"))), 1)
+    sample = Sample.of([single("a", 1.0, "yes"), long, pair("c", (0.0, 1.0), 0), longer])
     judge = Judge(named={"fpr1": 1.0})
-    scores = measure(sample, np.array([1.0, 0.0, 0.5, 2.0]), judge, bootstrap=Bootstrap(draws=5))
+    cost = np.array([1.0, 0.0, 0.5, 2.0, 0.0, 1.0])
+    scores = measure(sample, cost, judge, bootstrap=Bootstrap(draws=5))
     assert scores.parts
+    assert scores.pair_parts
     assert scores.curves is not None
     assert Scores.from_dict(json.loads(json.dumps(asdict(scores)))) == scores
 

@@ -41,11 +41,12 @@ def data_set(name, rows, bad=(), **options):
 
 
 def pair(number, labels, safer):
-    items = [
-        Item(Exchange(f"{SECRET} {number}", f"{SECRET}{'!' * (1 + loud)}"), unsafe)
-        for loud, unsafe in zip((0, 2), labels, strict=True)
-    ]
-    return Row("f:1", "toy", tuple(items), safer)
+    texts = f"{SECRET}!{'.....' * (number % 2)}", f"{SECRET}!!!"
+    items = tuple(
+        Item(Exchange(f"{SECRET} {number}", text), unsafe, None, {"noise": bool(unsafe)})
+        for text, unsafe in zip(texts, labels, strict=True)
+    )
+    return Row("f:1", "toy", items, safer, {"source": "ab"[number % 2]})
 
 
 def answer(number, unsafe, *, category="noise", **meta):
@@ -207,6 +208,8 @@ def test_both_say_the_same(written, file):
         "20 draws with seed 0",
         "What the floor bag of words learnt from",
         "Loud answers.",
+        "Ranking of mixed pairs by length, with 95 % intervals",
+        "safer is shorter",
     ):
         assert said in text, said
 
@@ -232,6 +235,18 @@ def test_summary_names_the_figure_and_its_best_floor(written):
     assert "| 1.000 all unsafe | recall | 4 | 100.0% |" in row
     assert re.search(r"\| pairs/test\.jsonl \| 1\.000 .* \| ranking accuracy, mixed \| 10 \|", text)
     assert re.search(r"\| both safe \| 0 \|( +\|)+$", text, re.MULTILINE)
+
+
+def test_pairs_are_told_by_what_they_share(written):
+    text = (written / "report.md").read_text()
+    assert "| a | mixed | 5 | 1.000" in text
+    assert "*Ranking accuracy by source, worst first*" in text
+    assert "*Ranking accuracy by category, worst first*" in text
+
+
+def test_figures_of_another_format_are_refused(tmp_path):
+    with pytest.raises(HarmgaugeError, match="have format version 3"):
+        write_report({"format_version": 3}, tmp_path / "report")
 
 
 def test_published_figures_say_on_what(written):

@@ -50,6 +50,19 @@ def test_slices_are_shown_when_asked_for():
     assert "tone: loud" in block(measured(*rows), parts=True)
 
 
+def test_slices_of_pairs_are_shown_when_asked_for():
+    def pair(number, safer, other):
+        items = tuple(Item(Exchange(f"q{number}", text), 1.0) for text in (safer, other))
+        return Row("f:1", "toy", items, 0)
+
+    rows = [pair(1, "a", "b!!"), pair(2, "a", "b!!"), pair(3, "a long one!!", "b")]
+    assert "pairs by slice" not in block(measured(*rows))
+    lines = [" ".join(line.split()) for line in block(measured(*rows), parts=True).splitlines()]
+    assert "stub, pairs by slice stratum n ranking accuracy" in lines
+    assert "length: safer is longer both unsafe 1 0.000" in lines
+    assert "length: safer is shorter both unsafe 2 1.000 [0.342, 1.000]" in lines
+
+
 def test_named_thresholds_have_lines_of_their_own():
     evaluation = Evaluation({"stub": Stub()}, thresholds={"stub": {"fpr1": 0.5}})
     text = block(evaluation.measure(data_set(single("a!!", 1.0), single("b", 0.0))))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from .bootstrap import Bootstrap
 from .compare import Comparison
-from .compare_results import adjusted, averages
+from .compare_results import adjusted, averages, beside
 from .disagreements import Turns
 from .figures import Figure
 from .paired import Difference
@@ -55,6 +55,7 @@ def block(
                 what = f"  {part.by}: {part.value}"
                 table.append([what, str(part.n), str(part.unsafe), *_cells(found)])
         lines += aligned(table) if len(table) > 1 else []
+        lines += _pair_parts(comparison, figure, columns)
     if comparison.disagreements:
         lines += aligned(list(_farthest(comparison, a, b)))
     return "\n".join(lines)
@@ -133,6 +134,15 @@ def _heading(comparison: Comparison, a: str, b: str, bootstrap: Bootstrap) -> It
     )
     if contents.note:
         yield f"  {contents.note}"
+
+
+def _pair_parts(comparison: Comparison, figure: str, columns: Sequence[str]) -> list[str]:
+    table = [["ranking accuracy by slice", "stratum", "n", *columns]]
+    for part in comparison.pair_parts:
+        if part.stratum in beside(figure):
+            what = [f"  {part.by}: {part.value}", LABELS[part.stratum]]
+            table.append([*what, str(part.figure.difference.n), *_cells(part.figure)])
+    return aligned(table) if len(table) > 1 else []
 
 
 def _farthest(comparison: Comparison, a: str, b: str) -> Iterator[list[str]]:

@@ -125,16 +125,7 @@ class Evaluation:
     def _floors(self, data: DataSet) -> dict[str, Any]:
         sample = data.sample
         return {
-            floor.name: asdict(
-                measure(
-                    sample,
-                    floor.costs(sample),
-                    floor.judge,
-                    bootstrap=self.bootstrap,
-                    whole=False,
-                )
-            )
-            for floor in floors(sample)
+            floor.name: asdict(floor.measured(sample, self.bootstrap)) for floor in floors(sample)
         }
 
     def _words(self, data: DataSet) -> dict[str, Any]:

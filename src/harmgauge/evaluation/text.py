@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from .data_set import Contents
 from .evaluate import Measurement
 from .figures import Figure
-from .measure import Part, Scores
+from .measure import PairPart, Part, Scores
 from .results import averages
 
 LABELS = {
@@ -70,6 +70,7 @@ def block(measurement: Measurement, *, parts: bool = False) -> str:
             lines.append(f"  !! {gauge} RUNS AGAINST THE LABELS: {against(scores.upside_down)}")
         if parts:
             lines += _parts(gauge, scores.parts)
+            lines += _pair_parts(gauge, scores.pair_parts)
     return "\n".join(lines)
 
 
@@ -162,6 +163,16 @@ def _parts(gauge: str, parts: Sequence[Part]) -> list[str]:
     for part in parts:
         cells = [cell(part.figures.get(name)) for name in names]
         table.append([f"  {part.by}: {part.value}", str(part.n), str(part.unsafe), *cells])
+    return aligned(table)
+
+
+def _pair_parts(gauge: str, parts: Sequence[PairPart]) -> list[str]:
+    if not parts:
+        return []
+    table = [[f"{gauge}, pairs by slice", "stratum", "n", "ranking accuracy"]]
+    for part in parts:
+        stratum, figure = LABELS[part.stratum], part.figure
+        table.append([f"  {part.by}: {part.value}", stratum, str(figure.n), cell(figure)])
     return aligned(table)
 
 

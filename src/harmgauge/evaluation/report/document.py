@@ -7,7 +7,6 @@ from typing import Any
 
 from ..data_set import Contents
 from ..evaluate import Measurement
-from ..text import LABELS
 from .blocks import (
     Block,
     Cell,
@@ -22,6 +21,7 @@ from .blocks import (
 )
 from .data_set import data_set
 from .headline import names
+from .ranking import ranking
 from .summary import summary
 
 _FACTS = {
@@ -52,7 +52,7 @@ def document(results: Mapping[str, Any]) -> Document:
             *_errors(gauges, measurements),
             Heading(2, "Data sets, one by one"),
             *(block for each in measurements for block in data_set(each)),
-            *_ranking(measurements),
+            *ranking(measurements),
             *_provenance(results, measurements),
         ],
     )
@@ -141,28 +141,6 @@ def _promise(name: str, stored: Mapping[str, Any] | None) -> str:
     if stored is None:
         return f"{name}: a threshold of the gauge."
     return f"{name}: flags from cost {number(stored['cost'])} on; promise: {stored['promise']}."
-
-
-def _ranking(measurements: Sequence[Measurement]) -> Iterator[Block]:
-    yield Heading(2, "Ranking of pairs")
-    paired = [each for each in measurements if any(s.ranking for s in each.gauges.values())]
-    if not paired:
-        yield Text("No data set here holds pairs.")
-        return
-    yield Text(
-        "Of two answers to one prompt, the safer should cost less: the share of pairs where it "
-        "does, ties counted half. Kinds of pairs differ in difficulty, so each stands by itself, "
-        "and all of them together only where none is missing."
-    )
-    for each in paired:
-        columns = {**each.gauges, **each.floors}
-        rows: list[list[Cell]] = []
-        for stratum in names([scores.ranking for scores in columns.values()]):
-            figures = [scores.ranking.get(stratum) for scores in columns.values()]
-            n = max(figure.n for figure in figures if figure)
-            rows.append([LABELS[stratum], n, *(figure if n else None for figure in figures)])
-        yield Heading(3, f"Ranking of {each.contents.data}")
-        yield Table("Ranking accuracy by kind of pair", ["pairs", "n", *columns], rows)
 
 
 def _provenance(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> Iterator[Block]:

@@ -76,10 +76,11 @@ def slice_picture(
     title: str,
     name: str,
     caption: str,
+    chance: float | None,
 ) -> Picture:
-    """One figure of several slices."""
-    chance = 0.5 if label == "AUROC" else None
-    svg = pictures.dots(rows, columns, label, title, chance=chance)
+    """One figure of several slices; `chance` is its value without skill."""
+    axis = label if chance is None else f"{label}; dotted: chance"
+    svg = pictures.dots(rows, columns, axis, title, chance=chance)
     first, figures = next(iter(columns.items()))
     values = ", ".join(
         f"{row.strip()} {number(each.value)}"

@@ -119,7 +119,9 @@ def _pictured(
         title = f"{LABELS[figure]} by {by}{worst}"
         caption = f"{title}, with 95 % intervals; in brackets how many texts are unsafe."
         name = f"{prefix}-by-{slug(by)}"
-        yield Pictures([slice_picture(rows, columns, LABELS[figure], title, name, caption)])
+        chance = 0.5 if figure == "auroc" else None
+        picture = slice_picture(rows, columns, LABELS[figure], title, name, caption, chance)
+        yield Pictures([picture])
     table = _slice_table(by, slices, gauges, worst_first=worst_first)
     yield Folded(f"All figures by {by}", [table])
 
