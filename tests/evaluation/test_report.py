@@ -254,6 +254,18 @@ def test_published_figures_say_on_what(written):
     assert "this run: the visible part of it (n = 12)" in text
     assert re.search(r"\| BeaverDam 7B \| 0\.899 \| whole set, n = 3021, in-distribution \|", text)
     assert "not as a ranking" in text
+    models = re.findall(r"^\| (.*?) \| 0\.\d{3} \| whole set", text, re.MULTILINE)
+    assert len(set(models)) < len(models)  # one stands in two sources
+    assert f"**Published figures of {len(set(models))} guards**" in text
+
+
+def test_what_stands_alone_is_not_told_as_several(tmp_path):
+    data = data_set("d/test.jsonl", [single(SECRET, 1.0)], published="pku_saferlhf")
+    write_report(run({"one": Stub()}, [data], draws=0), tmp_path / "report")
+    text = (tmp_path / "report/report.md").read_text()
+    assert "**Published figures of 1 guard**" in text
+    assert "1 labelled text of 1 prompt, 100.0%" in text
+    assert "one judged 1 labelled text of 1 data set;" in text
 
 
 def test_one_gauge_without_threshold_and_draws(tmp_path):

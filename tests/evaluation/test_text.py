@@ -70,6 +70,11 @@ def test_named_thresholds_have_lines_of_their_own():
     assert "stub flags at cost >= 0" in text
 
 
+def test_what_stands_alone_is_not_told_as_several():
+    text = block(measured(single("a!!", 1.0)))
+    assert "1 row · 0 bad · n=1 labelled · 100.0% unsafe · 1 prompt ·" in text
+
+
 def test_summary_averages_by_kind():
     both = measured(single("a!!", 1.0), single("b", 0.0))
     flat = measured(single("a!", 1.0), single("b!", 0.0))

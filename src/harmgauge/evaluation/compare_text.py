@@ -113,7 +113,7 @@ def _printable(character: str) -> str:
 
 def _heading(comparison: Comparison, a: str, b: str, bootstrap: Bootstrap) -> Iterator[str]:
     contents = comparison.contents
-    facts = [f"{contents.rows} rows", f"{contents.bad_rows} bad", *counts(contents)]
+    facts = counts(contents)
     for name, failed, counted in (
         (a, comparison.failed_a, comparison.counts_a),
         (b, comparison.failed_b, comparison.counts_b),

@@ -110,7 +110,7 @@ def _threshold(name: str, columns: Mapping[str, Scores]) -> list[list[str]]:
 
 def _heading(measurement: Measurement) -> list[str]:
     contents = measurement.contents
-    facts = [f"{contents.rows} rows", f"{contents.bad_rows} bad", *counts(contents)]
+    facts = counts(contents)
     failed = {name: scores.failed for name, scores in measurement.gauges.items() if scores.failed}
     facts += [f"{n} failed with {name}, left out" for name, n in failed.items()]
     facts += [
@@ -139,17 +139,17 @@ def _heading(measurement: Measurement) -> list[str]:
 
 def counts(contents: Contents) -> list[str]:
     """What a data set holds, in words."""
-    facts = []
+    facts = [plural(contents.rows, "row"), f"{contents.bad_rows} bad"]
     if contents.left_out:
         facts.append(f"{contents.left_out} left out by label or as repeats")
     if contents.pairs:
-        facts.append(f"{contents.pairs} pairs")
+        facts.append(plural(contents.pairs, "pair"))
     facts.append(f"n={contents.n} labelled")
     if contents.n:
         facts.append(f"{contents.unsafe / contents.n:.1%} unsafe")
     if contents.n < contents.items:
         facts.append(f"{contents.items - contents.n} without label")
-    facts.append(f"{contents.prompts} prompts")
+    facts.append(plural(contents.prompts, "prompt"))
     if contents.blank:
         facts.append(f"{contents.blank} blank, never flagged")
     return facts
@@ -187,6 +187,11 @@ def cell(figure: Figure | None) -> str:
     if figure.value is None or figure.low is None or figure.high is None:
         return number(figure.value)
     return f"{number(figure.value)} [{number(figure.low)}, {number(figure.high)}]"
+
+
+def plural(n: int, noun: str) -> str:
+    """`1 prompt`, `2 prompts`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def number(value: float | None) -> str:

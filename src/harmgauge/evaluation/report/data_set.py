@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..evaluate import Measurement
 from ..figures import Figure
 from ..published import caution, our_scope, published
-from ..text import LABELS, against
+from ..text import LABELS, against, plural
 from .blocks import Block, Cell, Folded, Heading, Listing, Pictures, Table, Text, Warn, slug
 from .draw import curve_pictures
 from .headline import names
@@ -40,11 +40,12 @@ def data_set(measurement: Measurement) -> Iterator[Block]:
 
 def _about(measurement: Measurement) -> str:
     contents = measurement.contents
-    facts = [f"{contents.n} labelled texts of {contents.prompts} prompts"]
+    texts, prompts = plural(contents.n, "labelled text"), plural(contents.prompts, "prompt")
+    facts = [f"{texts} of {prompts}"]
     if contents.n:
         facts.append(f"{contents.unsafe / contents.n:.1%} of them unsafe")
     if contents.pairs:
-        facts.append(f"{contents.pairs} pairs")
+        facts.append(plural(contents.pairs, "pair"))
     if contents.blank:
         facts.append(f"{contents.blank} blank, never flagged")
     note = f" {contents.note[0].upper()}{contents.note[1:]}." if contents.note else ""
@@ -79,6 +80,7 @@ def _published(measurement: Measurement) -> Iterator[Block]:
             continue
         metrics = dict.fromkeys(each.metric for each in theirs)
         sources = list(dict.fromkeys(each.source for each in theirs))
+        guards = len({each.model for each in theirs})
         scope = our_scope(name, contents.n)
         head = ["model", *(LABELS[metric] for metric in metrics), "measured on", "source"]
         rows: list[list[Cell]] = [
@@ -95,7 +97,7 @@ def _published(measurement: Measurement) -> Iterator[Block]:
         yield Heading(4, "Beside published figures")
         yield Text(caution(name, contents.n))
         yield Folded(
-            f"Published figures of {len(theirs)} guards",
+            f"Published figures of {plural(guards, 'guard')}",
             [
                 Table("Ours first, then those that others published, best first", head, rows),
                 Listing(

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..data_set import Contents
 from ..evaluate import Measurement
+from ..text import plural
 from .blocks import (
     Block,
     Cell,
@@ -60,14 +61,13 @@ def document(results: Mapping[str, Any]) -> Document:
 
 def _measured(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> Iterator[Block]:
     gauges: dict[str, dict[str, Any]] = results["gauges"]
-    sets = len(measurements)
+    texts = plural(sum(_n(each) for each in measurements), "labelled text")
+    sets = plural(len(measurements), "data set")
     yield Heading(2, "What was measured")
     yield Text(
         "A gauge reads a prompt, a response or both, and gives a cost: one number that says how "
-        f"harmful the text on trial is. {listed(gauges)} judged "
-        f"{sum(_n(each) for each in measurements)} labelled texts of {sets} data "
-        f"{'set' if sets == 1 else 'sets'}; this report compares the costs with the labels. It "
-        "holds no text of any data set."
+        f"harmful the text on trial is. {listed(gauges)} judged {texts} of {sets}; this report "
+        "compares the costs with the labels. It holds no text of any data set."
     )
     known = names(list(gauges.values()))
     rows: list[list[Cell]] = [
