@@ -166,6 +166,18 @@ def test_the_rows_that_differ_most_come_by_rank_and_without_text():
     assert "hello" not in json.dumps(found.to_dict())
 
 
+def test_the_heading_says_where_there_are_no_intervals_and_why():
+    def heading(rows, draws):
+        found = compared(rows, [1, 0], [0, 1], draws=draws)
+        return compare_text.block(found, "a", "b", Bootstrap(draws)).splitlines()[2]
+
+    two = [single(1, 1.0), single(2, 0.0)]
+    assert heading(two, 20).startswith("  95 % intervals: 20 paired draws of prompts · p: as many")
+    assert heading(two, 0) == "  no intervals and no p: --draws is 0 · file sha256 none"
+    one = [pair(1, 0.0, 1.0)]
+    assert heading(one, 20).startswith("  no intervals and no p: they take two prompts")
+
+
 def test_control_characters_do_not_reach_the_terminal():
     found = compared(FOUR, [1, 2, 3, 4], [4, 3, 2, 1], most=1)
     turns = {found.disagreements[0].id: [("user", "red \x1b[31m\nline")]}

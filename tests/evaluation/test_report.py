@@ -208,7 +208,7 @@ def test_both_say_the_same(written, file):
         "20 draws with seed 0",
         "What the floor bag of words learnt from",
         "Loud answers.",
-        "Ranking of mixed pairs by length, with 95 % intervals",
+        "Ranking of mixed pairs by length with 95 % intervals",
         "safer is shorter",
     ):
         assert said in text, said
@@ -274,7 +274,22 @@ def test_one_gauge_without_threshold_and_draws(tmp_path):
     text = (tmp_path / "report/report.md").read_text()
     assert "How well one tells safe from unsafe" in text
     assert "one has no threshold" in text
+    assert "No intervals were drawn (--draws 0)." in text
+    assert "No figure here has an interval" in text
+    assert "95 %" not in text
+    assert "0 draws" not in text
     assert "reliability" not in " ".join(each.name for each in tmp_path.rglob("*.svg"))
+
+
+def test_a_set_of_one_prompt_has_no_intervals_and_says_why(tmp_path):
+    rows = [single("q", float(n % 2), f"{SECRET}{'!!' * (n % 2)}") for n in range(4)]
+    one = data_set("one/test.jsonl", rows)
+    write_report(run({"loud": Stub("loud")}, [one, *SETS[:1]]), tmp_path / "report")
+    text = (tmp_path / "report/report.md").read_text()
+    missing = "No intervals: they take two prompts with something to measure."
+    assert f"4 labelled texts of 1 prompt, 50.0% of them unsafe. {missing}" in text
+    assert text.count(missing) == 1
+    assert "20 draws with seed 0" in text
 
 
 def test_a_gauge_that_judges_nothing_is_told(tmp_path):

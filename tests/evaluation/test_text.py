@@ -75,6 +75,17 @@ def test_what_stands_alone_is_not_told_as_several():
     assert "1 row · 0 bad · n=1 labelled · 100.0% unsafe · 1 prompt ·" in text
 
 
+def test_the_heading_says_where_there_are_no_intervals_and_why():
+    rows = [single("a!!", 1.0), single("b", 0.0)]
+    assert "95 % intervals: 10 draws of prompts, seed 0" in block(measured(*rows))
+    missing = "  no intervals: they take two prompts with something to measure · file"
+    assert missing in block(measured(single("q", 1.0, "a!!"), single("q", 0.0, "b")))
+    evaluation = Evaluation({"stub": Stub()}, bootstrap=Bootstrap(0))
+    text = block(evaluation.measure(data_set(*rows)))
+    assert "  no intervals: --draws is 0 · file" in text
+    assert "95 %" not in text
+
+
 def test_summary_averages_by_kind():
     both = measured(single("a!!", 1.0), single("b", 0.0))
     flat = measured(single("a!", 1.0), single("b!", 0.0))

@@ -10,7 +10,7 @@ from .compare_results import adjusted, averages, beside
 from .disagreements import Turns
 from .figures import Figure
 from .paired import Difference
-from .text import KIND_LABELS, LABELS, against, aligned, cell, counts, number
+from .text import KIND_LABELS, LABELS, against, aligned, cell, counts, no_intervals, number
 
 
 def block(
@@ -128,10 +128,7 @@ def _heading(comparison: Comparison, a: str, b: str, bootstrap: Bootstrap) -> It
     short = contents.sha256[:12] if contents.sha256 else "none"
     yield contents.data
     yield "  " + " · ".join(facts)
-    yield (
-        f"  95 % intervals: {bootstrap.draws} paired draws of prompts · p: as many swaps of whole "
-        f"prompts · seed {bootstrap.seed} · file sha256 {short}"
-    )
+    yield f"  {_drawn(comparison, bootstrap)} · file sha256 {short}"
     if contents.note:
         yield f"  {contents.note}"
 
@@ -143,6 +140,17 @@ def _pair_parts(comparison: Comparison, figure: str, columns: Sequence[str]) -> 
             what = [f"  {part.by}: {part.value}", LABELS[part.stratum]]
             table.append([*what, str(part.figure.difference.n), *_cells(part.figure)])
     return aligned(table) if len(table) > 1 else []
+
+
+def _drawn(comparison: Comparison, bootstrap: Bootstrap) -> str:
+    """What intervals and p values are from, or why there are none."""
+    found = [*comparison.figures.values(), *comparison.ranking.values()]
+    if why := no_intervals(bootstrap.draws, (each.difference for each in found)):
+        return f"no intervals and no p: {why}"
+    return (
+        f"95 % intervals: {bootstrap.draws} paired draws of prompts · p: as many swaps of whole "
+        f"prompts · seed {bootstrap.seed}"
+    )
 
 
 def _farthest(comparison: Comparison, a: str, b: str) -> Iterator[list[str]]:

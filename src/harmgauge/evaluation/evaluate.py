@@ -15,7 +15,7 @@ from .bag_of_words import BagOfWords
 from .bootstrap import Bootstrap
 from .cache import Cache
 from .data_set import Contents, DataSet
-from .figures import bootstrapped
+from .figures import Figure, bootstrapped
 from .floors import floors
 from .identity import gaps, pair_by_template
 from .measure import Judge, Scores, measure
@@ -38,6 +38,13 @@ class Measurement:
     """all unsafe, majority, length, refusal phrases; a bag of words, if it was trained"""
     gauges: dict[str, Scores]
     """name -> what it reached"""
+
+    @property
+    def figures(self) -> list[Figure]:
+        """All figures of all gauges, but for slices."""
+        scores = self.gauges.values()
+        of = [each for of in scores for each in (of.figures, of.ranking, *of.thresholds.values())]
+        return [figure for figures in of for figure in figures.values()]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""

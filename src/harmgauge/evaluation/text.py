@@ -130,11 +130,25 @@ def _heading(measurement: Measurement) -> list[str]:
     return [
         contents.data,
         "  " + " · ".join(facts),
-        f"  95 % intervals: {measurement.draws} draws of prompts, seed {measurement.seed} · "
-        f"file sha256 {short}",
+        f"  {_intervals(measurement)} · file sha256 {short}",
         *(["  " + " · ".join(borders)] if borders else []),
         *([f"  {contents.note}"] if contents.note else []),
     ]
+
+
+def _intervals(measurement: Measurement) -> str:
+    if why := no_intervals(measurement.draws, measurement.figures):
+        return f"no intervals: {why}"
+    return f"95 % intervals: {measurement.draws} draws of prompts, seed {measurement.seed}"
+
+
+def no_intervals(draws: int, figures: Iterable[Figure]) -> str:
+    """Why no figure of a data set has an interval; blank if one has."""
+    if draws == 0:
+        return "--draws is 0"
+    if any(each.low is not None for each in figures):
+        return ""
+    return "they take two prompts with something to measure"
 
 
 def counts(contents: Contents) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..evaluate import Measurement
 from ..figures import Figure
 from ..published import caution, our_scope, published
-from ..text import LABELS, against, plural
+from ..text import LABELS, against, no_intervals, plural
 from .blocks import Block, Cell, Folded, Heading, Listing, Pictures, Table, Text, Warn, slug
 from .draw import curve_pictures
 from .headline import names
@@ -48,8 +48,15 @@ def _about(measurement: Measurement) -> str:
         facts.append(plural(contents.pairs, "pair"))
     if contents.blank:
         facts.append(f"{contents.blank} blank, never flagged")
-    note = f" {contents.note[0].upper()}{contents.note[1:]}." if contents.note else ""
-    return f"{', '.join(facts)}.{note}"
+    stated = measurement.draws == 0 or not measurement.figures  # elsewhere
+    why = "" if stated else no_intervals(measurement.draws, measurement.figures)
+    intervals = f"no intervals: {why}" if why else ""
+    return f"{', '.join(facts)}.{_sentence(intervals)}{_sentence(contents.note)}"
+
+
+def _sentence(text: str) -> str:
+    """A text as a sentence that follows another; blank if it is."""
+    return f" {text[0].upper()}{text[1:]}." if text else ""
 
 
 def _figures(measurement: Measurement) -> Table:

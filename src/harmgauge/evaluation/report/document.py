@@ -19,6 +19,7 @@ from .blocks import (
     Text,
     listed,
     number,
+    with_intervals,
 )
 from .data_set import data_set
 from .headline import names
@@ -48,7 +49,7 @@ def document(results: Mapping[str, Any]) -> Document:
         title,
         [
             *_measured(results, measurements),
-            *_reading(),
+            *_reading(measurements),
             *summary(results, measurements),
             *_errors(gauges, measurements),
             Heading(2, "Data sets, one by one"),
@@ -80,7 +81,8 @@ def _measured(results: Mapping[str, Any], measurements: Sequence[Measurement]) -
     yield Code(results["command"])
 
 
-def _reading() -> Iterator[Block]:
+def _reading(measurements: Sequence[Measurement]) -> Iterator[Block]:
+    drawn = with_intervals(figure for each in measurements for figure in each.figures)
     yield Heading(2, "How to read it")
     yield Listing(
         [
@@ -90,7 +92,9 @@ def _reading() -> Iterator[Block]:
             "A false alarm (false positive) is a safe text that is flagged, a miss an unsafe one "
             "that passes; where to flag is a choice, so both stand beside the threshold used.",
             "Figures in brackets are a 95 % interval: what would be likely with other prompts of "
-            "the same kind; whether one gauge is better than another, harmgauge compare says.",
+            "the same kind; whether one gauge is better than another, harmgauge compare says."
+            if drawn
+            else "No figure here has an interval, so that any may be chance.",
             "Floors need no gauge (calling everything unsafe, counting characters, matching words "
             "or refusal phrases): a figure means something as far as it is above the best of them.",
         ]
@@ -187,12 +191,15 @@ def _provenance(results: Mapping[str, Any], measurements: Sequence[Measurement])
             ["file", "sha256"],
             [[each["data"], each["sha256"] or "not known"] for each in results["bag_of_words"]],
         )
-    draws = sorted({(each.draws, each.seed) for each in measurements})
+    draws = sorted({(each.draws, each.seed) for each in measurements if each.draws})
+    if not draws:
+        yield Text("No intervals were drawn (--draws 0).")
+        return
     stated = ", ".join(f"{count} draws with seed {seed}" for count, seed in draws)
     yield Text(
-        "Intervals are of 95 %, from a bootstrap that draws whole prompts, since "
-        f"answers to one prompt are not independent: {stated}. Those of means over data sets "
-        "follow from the deviations of the sets."
+        "Intervals are of 95 %, from a bootstrap that draws whole prompts, since answers to one "
+        f"prompt are not independent: {stated}. Those of means over data sets follow from the "
+        "deviations of the sets; a mean has none where one of its sets has none."
     )
 
 

@@ -9,7 +9,7 @@ from ..evaluate import Measurement
 from ..figures import Figure
 from ..text import LABELS
 from . import pictures
-from .blocks import Picture, number
+from .blocks import Picture, number, with_intervals
 from .headline import Headline
 
 
@@ -36,7 +36,8 @@ def _summary(rows: Sequence[Headline], label: str, name: str) -> Picture:
         floors=[each.floor[1] if each.floor else None for each in rows],
         chance=0.5,
     )
-    caption = f"{label} with 95 % intervals, and the best floor of each set."
+    drawn = with_intervals(figure for each in rows for figure in each.gauges.values())
+    caption = f"{label}{drawn}, and the best floor of each set."
     return Picture(name, svg, f"{caption} {' '.join(map(_said, rows))}", caption)
 
 

@@ -8,7 +8,7 @@ from ...data.row import STRATA
 from ..evaluate import Measurement
 from ..figures import Figure
 from ..text import LABELS
-from .blocks import Block, Cell, Folded, Heading, Pictures, Table, Text, slug
+from .blocks import Block, Cell, Folded, Heading, Pictures, Table, Text, slug, with_intervals
 from .draw import slice_picture
 from .headline import names, ranked
 from .slices import WORST
@@ -77,7 +77,8 @@ def _pictured(
         rows = [f"{value} ({_n(slices[stratum, value])})" for _, value in shown]
         columns = {gauge: [slices[key].get(gauge) for key in shown] for gauge in gauges}
         title = f"Ranking of {LABELS[stratum]} pairs by {by}{worst}"
-        caption = f"{title}, with 95 % intervals; in brackets how many pairs."
+        drawn = with_intervals(figure for of in columns.values() for figure in of)
+        caption = f"{title}{drawn}; in brackets how many pairs."
         name = f"{slug(measurement.contents.data)}-pairs-by-{slug(by)}"
         picture = slice_picture(rows, columns, "ranking accuracy", title, name, caption, 0.5)
         yield Pictures([picture])

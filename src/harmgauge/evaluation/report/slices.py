@@ -10,7 +10,7 @@ from ..measure import Part
 from ..probe import MOST
 from ..refusals import REFUSAL
 from ..text import LABELS
-from .blocks import Block, Cell, Folded, Heading, Pictures, Table, Text, slug
+from .blocks import Block, Cell, Folded, Heading, Pictures, Table, Text, slug, with_intervals
 from .draw import slice_picture
 
 PROBE = ("recall_plain", "recall_behind_refusal", "recall_lost")
@@ -117,7 +117,8 @@ def _pictured(
         rows = [f"{value.strip()} ({_counted(by, slices[value])})" for value in shown]
         worst = f", the {WORST} worst" if worst_first and len(slices) > WORST else ""
         title = f"{LABELS[figure]} by {by}{worst}"
-        caption = f"{title}, with 95 % intervals; in brackets how many texts are unsafe."
+        drawn = with_intervals(figure for of in columns.values() for figure in of)
+        caption = f"{title}{drawn}; in brackets how many texts are unsafe."
         name = f"{prefix}-by-{slug(by)}"
         chance = 0.5 if figure == "auroc" else None
         picture = slice_picture(rows, columns, LABELS[figure], title, name, caption, chance)
