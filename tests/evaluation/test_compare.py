@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -239,6 +240,20 @@ def test_what_cannot_be_checked_is_said():
     lone = compared([FOUR[0], FOUR[3]], [-1, 1], [-2, 1])
     (sentence,) = check.failures([lone], "a", "b")
     assert "without an interval" in sentence
+
+
+def test_a_set_of_which_nothing_was_judged_shows_nothing_and_says_why():
+    failed = compared(FOUR, [0, NAN, 0, NAN], [NAN, 0, NAN, 0], name="lost")
+    failed = replace(failed, counts_b={"missing": 2})
+    (same,) = run("same")
+    check = NoWorse("auroc", 0.1)
+    assert check.unchecked([failed, same]) == []
+    for comparisons in ([failed], [failed, same]):
+        (sentence,) = check.failures(comparisons, "a", "b")
+        assert sentence == (
+            "lost: none of its 4 texts was judged by both, 2 failed with a and 2 failed with b "
+            "(without a score in its file), so nothing is shown"
+        )
 
 
 def test_means_and_adjusted_p_over_sets():

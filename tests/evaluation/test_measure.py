@@ -77,6 +77,12 @@ def test_failed_items_are_counted_and_in_no_figure():
     assert scores.ranking["mixed"].n == 0
 
 
+def test_where_all_failed_the_class_is_not_the_reason():
+    sample = Sample.of([single("a", 0.0), single("b", 0.0)])
+    figures = measure(sample, np.full(2, np.nan)).figures
+    assert figures["false_positive_rate"].reason == "nothing could be judged"
+
+
 def test_silent_items_are_never_flagged():
     sample = Sample.of([single(" ", 0.0), single("b", 1.0)])
     scores = measure(sample, np.array([0.0, 1.0]), silent=np.array([True, False]))

@@ -297,7 +297,7 @@ def test_a_gauge_that_judges_nothing_is_told(tmp_path):
     write_report(run({"one": Stub()}, [data_set("d/test.jsonl", rows)]), tmp_path / "report")
     text = (tmp_path / "report/report.md").read_text()
     assert "could not judge" in text
-    assert "4 of d/test.jsonl" in text
+    assert "all 4 of d/test.jsonl (it gave no number for any)." in text
 
 
 def test_the_same_figures_give_the_same_files(written, tmp_path):

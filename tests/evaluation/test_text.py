@@ -1,7 +1,10 @@
+import numpy as np
+
 from harmgauge import Exchange
 from harmgauge.data.row import Item, Row
 from harmgauge.evaluation.bootstrap import Bootstrap
 from harmgauge.evaluation.evaluate import Evaluation
+from harmgauge.evaluation.scorers import Scored
 from harmgauge.evaluation.text import block, summary
 from stub_scorer import Stub, data_set, single
 
@@ -84,6 +87,20 @@ def test_the_heading_says_where_there_are_no_intervals_and_why():
     text = block(evaluation.measure(data_set(*rows)))
     assert "  no intervals: --draws is 0 · file" in text
     assert "95 %" not in text
+
+
+def test_failed_items_are_told_once():
+    class Stored(Stub):
+        def costs(self, batch, *, progress=False):
+            scored = super().costs(batch)
+            return Scored(scored.values, {"missing": int(np.isnan(scored.values).sum())})
+
+    rows = [single("a!!", 1.0), single("b?", 0.0), single("c?", 0.0)]
+    text = block(measured(*rows, x=Stored()))
+    assert "2 failed with x (without a score in its file), left out" in text
+    assert "missing" not in text
+    text = block(measured(*rows[1:], x=Stored()))
+    assert "all 2 failed with x (without a score in its file), left out" in text
 
 
 def test_summary_averages_by_kind():

@@ -8,6 +8,7 @@ from .bootstrap import Bootstrap
 from .compare import Comparison
 from .compare_results import adjusted, averages, beside
 from .disagreements import Turns
+from .failures import failures, otherwise_counted
 from .figures import Figure
 from .paired import Difference
 from .text import KIND_LABELS, LABELS, against, aligned, cell, counts, no_intervals, number
@@ -118,9 +119,9 @@ def _heading(comparison: Comparison, a: str, b: str, bootstrap: Bootstrap) -> It
         (a, comparison.failed_a, comparison.counts_a),
         (b, comparison.failed_b, comparison.counts_b),
     ):
-        facts += [
-            f"{n} {what} with {name}" for what, n in {"failed": failed, **counted}.items() if n
-        ]
+        if lost := failures(name, failed, contents.items, counted):
+            facts.append(lost)
+        facts += [f"{n} {what} with {name}" for what, n in otherwise_counted(counted).items()]
     if comparison.left_out:
         facts.append(f"{comparison.left_out} so left out for both")
     if contents.n and contents.one_class:

@@ -139,7 +139,7 @@ def measure(
     figures: Figures = {}
     thresholds: dict[str, Figures] = {}
     if len(sample.labelled):
-        reason = sample.one_class or labelled.reason
+        reason = (len(items) and sample.one_class) or labelled.reason
         figures = labelled.figures(labelled.metrics(judge), bootstrap, reason)
         for name, threshold in judge.named.items():
             at = labelled.at_threshold(threshold)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .data_set import Contents
 from .evaluate import Measurement
+from .failures import failures, otherwise_counted
 from .figures import Figure
 from .measure import PairPart, Part, Scores
 from .results import averages
@@ -111,14 +112,10 @@ def _threshold(name: str, columns: Mapping[str, Scores]) -> list[list[str]]:
 def _heading(measurement: Measurement) -> list[str]:
     contents = measurement.contents
     facts = counts(contents)
-    failed = {name: scores.failed for name, scores in measurement.gauges.items() if scores.failed}
-    facts += [f"{n} failed with {name}, left out" for name, n in failed.items()]
-    facts += [
-        f"{n} {what} with {name}"
-        for name, scores in measurement.gauges.items()
-        for what, n in scores.counts.items()
-        if n
-    ]
+    for name, scores in measurement.gauges.items():
+        if failed := failures(name, scores.failed, contents.items, scores.counts):
+            facts.append(f"{failed}, left out")
+        facts += [f"{n} {what} with {name}" for what, n in otherwise_counted(scores.counts).items()]
     if contents.n and contents.one_class:
         facts.append(f"no AUROC: {contents.one_class}")
     borders = [

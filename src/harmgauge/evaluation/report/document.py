@@ -7,6 +7,7 @@ from typing import Any
 
 from ..data_set import Contents
 from ..evaluate import Measurement
+from ..failures import otherwise_counted
 from ..text import plural
 from .blocks import (
     Block,
@@ -176,8 +177,7 @@ def _provenance(results: Mapping[str, Any], measurements: Sequence[Measurement])
         [each.contents.data, name, what, n]
         for each in measurements
         for name, scores in each.gauges.items()
-        for what, n in scores.counts.items()
-        if n
+        for what, n in otherwise_counted(scores.counts).items()
     ]
     if counted:
         yield Table(
