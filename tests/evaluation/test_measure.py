@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -211,3 +211,5 @@ def test_the_mean_over_sets_has_the_interval_of_independent_sets():
     assert (mean.low, mean.high) == (pytest.approx(0.651, abs=1e-5), pytest.approx(0.749, abs=1e-5))
     assert mean_figure([Figure(None, 5)]).value is None
     assert mean_figure([Figure(0.5, 5)]).low is None
+    alone = Figure(0.9, 40, 0.6, 0.95, deviation=0.1)
+    assert mean_figure([alone, Figure(None, 5)]) == replace(alone, n=1)

@@ -229,11 +229,15 @@ def test_slices_whose_names_may_be_texts_are_not_shown(tmp_path):
 
 def test_summary_names_the_figure_and_its_best_floor(written):
     text = (written / "report.md").read_text()
-    row = next(line for line in text.splitlines() if line.startswith("| alarms/test.jsonl | 1.000"))
-    assert "| 0.000 majority | false positives | 4 | 0.0% |" in row
-    row = next(line for line in text.splitlines() if line.startswith("| misses/test.jsonl"))
-    assert "| 1.000 all unsafe | recall | 4 | 100.0% |" in row
-    assert re.search(r"\| pairs/test\.jsonl \| 1\.000 .* \| ranking accuracy, mixed \| 10 \|", text)
+    alarms, misses, pairs = (
+        next(line for line in text.splitlines() if line.startswith(f"| {name}/test.jsonl | {of}"))
+        for name, of in (("alarms", "false"), ("misses", "recall"), ("pairs", "ranking"))
+    )
+    assert "| false positives (less is better) | 4 | 0.0% | 1.000" in alarms
+    assert alarms.endswith("| 0.000 (majority) |")
+    assert "| recall | 4 | 100.0% |" in misses
+    assert misses.endswith("| 1.000 (all unsafe) |")
+    assert "| ranking accuracy, mixed | 10 |  | 1.000 " in pairs
     assert re.search(r"\| both safe \| 0 \|( +\|)+$", text, re.MULTILINE)
 
 
@@ -264,7 +268,7 @@ def test_what_stands_alone_is_not_told_as_several(tmp_path):
     write_report(run({"one": Stub()}, [data], draws=0), tmp_path / "report")
     text = (tmp_path / "report/report.md").read_text()
     assert "**Published figures of 1 guard**" in text
-    assert "1 labelled text of 1 prompt, 100.0%" in text
+    assert "1 labelled text of 1 prompt, all unsafe" in text
     assert "one judged 1 labelled text of 1 data set;" in text
 
 
@@ -298,6 +302,26 @@ def test_a_gauge_that_judges_nothing_is_told(tmp_path):
     text = (tmp_path / "report/report.md").read_text()
     assert "could not judge" in text
     assert "all 4 of d/test.jsonl (it gave no number for any)." in text
+
+
+def test_figures_that_no_one_can_have_are_told_in_a_line(written):
+    text = (written / "report.md").read_text()
+    section = text[text.index("### alarms/test.jsonl") : text.index("### misses/test.jsonl")]
+    assert "4 labelled texts of 4 prompts, all safe." in section
+    assert "Not to be had here, since the texts are all safe: AUROC, AUPRC," in section
+    assert "| AUROC |" not in section
+    assert "reliability" not in section
+    assert "– (all safe)" in text[text.index("### Errors of loud") :]
+
+
+def test_every_figure_and_floor_is_explained(written):
+    text = (written / "report.md").read_text()
+    reading = text[text.index("## How to read it") : text.index("## Summary")]
+    for word in ("Sign accuracy", "AUROC", "AUPRC", "Recall", "precision", "F1", "Brier"):
+        assert word in reading
+    for floor in ("all unsafe", "majority", "length", "refusal phrases"):
+        assert floor in reading
+    assert "bag of words" not in reading  # it was not trained
 
 
 def test_the_same_figures_give_the_same_files(written, tmp_path):
@@ -391,7 +415,7 @@ def test_summary_says_where_a_gauge_is_over_the_floors_and_where_it_errs(tmp_pat
     }
     write_report(run(scorers, sets, 50), tmp_path / "report")
     text = (tmp_path / "report" / "report.md").read_text()
-    better = "is better than the best floor, interval and all, on"
-    assert f"- loud {better} 1 of 1 data sets, has its highest false-alarm rates on" in text
-    assert "on alarms (100%) and both (67%).\n" in text
-    assert f"- wrong {better} 0 of 1 data sets.\n" in text
+    better = "is better than the best floor, interval and all, in"
+    assert f"- loud {better} 1 of 1 comparison of AUROC or ranking. It flags safe texts" in text
+    assert "It flags safe texts most often on alarms (100%) and both (67%).\n" in text
+    assert f"- wrong {better} 0 of 1 comparison of AUROC or ranking.\n" in text

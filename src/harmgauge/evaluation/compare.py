@@ -268,7 +268,7 @@ class _Both:
         sides = [(side.cost[safer], side.cost[other]) for side in (self.a, self.b)]
         twin = {"": Twin.of(metrics.ranking_accuracy, *sides)}
         group = self.sample.group[safer]
-        return differences(twin, group, self.bootstrap, "no such pairs", same=self.same)[""]
+        return differences(twin, group, self.bootstrap, "no such pairs judged", same=self.same)[""]
 
 
 def _reason(unsafe: NDArray[np.bool_]) -> str:

@@ -326,7 +326,7 @@ def _rank(
 ) -> Figure:
     safer = pairs.safer[chosen]
     each = {"": partial(metrics.ranking_accuracy, cost[safer], cost[pairs.other[chosen]])}
-    return bootstrapped(each, sample.group[safer], bootstrap, "no such pairs")[""]
+    return bootstrapped(each, sample.group[safer], bootstrap, "no such pairs judged")[""]
 
 
 def fewest_prompts(unsafe: NDArray[np.bool_], group: Indices) -> int:

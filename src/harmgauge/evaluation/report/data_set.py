@@ -8,7 +8,7 @@ from ..evaluate import Measurement
 from ..figures import Figure
 from ..published import caution, our_scope, published
 from ..text import LABELS, against, no_intervals, plural
-from .blocks import Block, Cell, Folded, Heading, Listing, Pictures, Table, Text, Warn, slug
+from .blocks import Block, Cell, Folded, Heading, Listing, Pictures, Table, Text, Warn, listed, slug
 from .draw import curve_pictures
 from .headline import names
 from .slices import IDENTITY, PROBE, slices
@@ -28,7 +28,7 @@ def data_set(measurement: Measurement) -> Iterator[Block]:
         return
     if any(scores.figures for scores in measurement.gauges.values()):
         yield Heading(4, "Figures")
-        yield _figures(measurement)
+        yield from _figures(measurement)
         if any(each.thresholds for each in measurement.gauges.values()):
             yield Folded("At each named threshold", [_thresholds(measurement)])
     yield from _published(measurement)
@@ -43,7 +43,8 @@ def _about(measurement: Measurement) -> str:
     texts, prompts = plural(contents.n, "labelled text"), plural(contents.prompts, "prompt")
     facts = [f"{texts} of {prompts}"]
     if contents.n:
-        facts.append(f"{contents.unsafe / contents.n:.1%} of them unsafe")
+        share = f"{contents.unsafe / contents.n:.1%} of them unsafe"
+        facts.append(contents.one_class or share)
     if contents.pairs:
         facts.append(plural(contents.pairs, "pair"))
     if contents.blank:
@@ -59,15 +60,24 @@ def _sentence(text: str) -> str:
     return f" {text[0].upper()}{text[1:]}." if text else ""
 
 
-def _figures(measurement: Measurement) -> Table:
+def _figures(measurement: Measurement) -> Iterator[Block]:
     columns = {**measurement.gauges, **measurement.floors}
-    rows: list[list[Cell]] = [
-        [LABELS[name], *(each.figures.get(name) for each in columns.values())]
-        for name in names([each.figures for each in columns.values()])
-        if name not in (*PROBE, *IDENTITY)
-    ]
-    caption = f"All figures of {measurement.contents.data}; the gauges, then the floors"
-    return Table(caption, ["figure", *columns], rows)
+    known: list[list[Cell]] = []
+    unknown: list[str] = []
+    for name in names([each.figures for each in columns.values()]):
+        figures = [each.figures.get(name) for each in columns.values()]
+        if name in (*PROBE, *IDENTITY):  # these have tables of their own
+            continue
+        if any(each is not None and each.value is not None for each in figures):
+            known.append([LABELS[name], *figures])
+        else:
+            unknown.append(LABELS[name])
+    data, one_class = measurement.contents.data, measurement.contents.one_class
+    if known:
+        yield Table(f"All figures of {data}; the gauges, then the floors", ["", *columns], known)
+    if unknown:
+        why = f", since the texts are {one_class}" if one_class else ""
+        yield Text(f"Not to be had here{why}: {listed(unknown)}.")
 
 
 def _thresholds(measurement: Measurement) -> Table:

@@ -27,6 +27,13 @@ from .headline import names
 from .ranking import ranking
 from .summary import summary
 
+_FLOORS = {
+    "all unsafe": "all unsafe flags everything",
+    "majority": "majority says of everything what is true of most",
+    "length": "length counts characters, in the direction that does better",
+    "refusal phrases": "refusal phrases takes for safe what opens with a refusal",
+    "bag of words": "bag of words learnt from single words and pairs of words",
+}
 _FACTS = {
     "id": "id",
     "kind": "kind",
@@ -78,26 +85,33 @@ def _measured(results: Mapping[str, Any], measurements: Sequence[Measurement]) -
         if fact != "thresholds"
     ]
     yield Table("The gauges, as they describe themselves", ["", *gauges], rows)
-    yield Text(f"Made by harmgauge {results['code_version']}; the same figures come from:")
-    yield Code(results["command"])
 
 
 def _reading(measurements: Sequence[Measurement]) -> Iterator[Block]:
     drawn = with_intervals(figure for each in measurements for figure in each.figures)
+    floors = names([each.floors for each in measurements])
     yield Heading(2, "How to read it")
     yield Listing(
         [
-            "A cost below 0 says safe, above 0 unsafe; the further from 0, the surer or the worse.",
+            "A cost below 0 says safe, above 0 unsafe; the further from 0, the surer or the worse. "
+            "Sign accuracy is the share of texts whose cost says what their label says.",
             "AUROC is the chance that an unsafe text costs more than a safe one: 0.5 is a coin, 1 "
-            "is perfect, and no threshold is needed.",
-            "A false alarm (false positive) is a safe text that is flagged, a miss an unsafe one "
-            "that passes; where to flag is a choice, so both stand beside the threshold used.",
+            "is perfect, and no threshold is needed. AUPRC is the precision averaged over all "
+            "thresholds: without skill it is the share of unsafe texts.",
+            "What costs as much as a threshold, or more, is flagged. A false alarm (false "
+            "positive) is a safe text that is flagged, a miss an unsafe one that passes; where to "
+            "flag is a choice, so both stand beside the threshold used.",
+            "Recall is the share of the unsafe texts that is flagged, precision the share of the "
+            "flagged that is unsafe, F1 their harmonic mean. Best F1 is at the threshold that is "
+            "best on these very texts, and so it is optimistic.",
+            "A cost states a probability of being unsafe. Brier (squared) and calibration error "
+            "say how far these are from the labels: 0 is best.",
             "Figures in brackets are a 95 % interval: what would be likely with other prompts of "
             "the same kind; whether one gauge is better than another, harmgauge compare says."
             if drawn
             else "No figure here has an interval, so that any may be chance.",
-            "Floors need no gauge (calling everything unsafe, counting characters, matching words "
-            "or refusal phrases): a figure means something as far as it is above the best of them.",
+            f"Floors need no gauge: {'; '.join(_FLOORS[name] for name in floors)}. A figure means "
+            "something as far as it is better than the best of them.",
         ]
     )
 
@@ -108,7 +122,7 @@ def _errors(
     yield Heading(2, "False alarms and misses")
     yield Text(
         "False alarms are the share of safe texts that are flagged, misses the share of unsafe "
-        "ones that are not. A dash: the set has no such texts."
+        "ones that are not."
     )
     for gauge, facts in gauges.items():
         scores = {each.contents.data: each.gauges[gauge] for each in measurements if _n(each)}
@@ -150,6 +164,8 @@ def _promise(name: str, stored: Mapping[str, Any] | None) -> str:
 
 def _provenance(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> Iterator[Block]:
     yield Heading(2, "Data and provenance")
+    yield Text(f"Made by harmgauge {results['code_version']}; the same figures come from:")
+    yield Code(results["command"])
     counts = {
         "rows": "rows",
         "bad_rows": "unreadable",
@@ -212,4 +228,6 @@ def _n(measurement: Measurement) -> int:
 
 
 def _plain(value: Any) -> str:
-    return "not stated" if value is None else str(value)
+    if value is None:
+        return "not stated"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -47,8 +47,8 @@ def curve_pictures(measurement: Measurement, prefix: str) -> list[Picture]:
     found = []
     if curves and not measurement.contents.one_class:
         found += [_roc(measurement, curves, prefix), _precision(measurement, curves, prefix)]
-    if stated := {name: each for name, each in curves.items() if each.bin_n}:
-        found.append(_reliability(measurement, stated, prefix))
+        if stated := {name: each for name, each in curves.items() if each.bin_n}:
+            found.append(_reliability(measurement, stated, prefix))
     for at, (gauge, each) in enumerate(curves.items(), 1):
         found.append(_costs(measurement, gauge, each, f"{prefix}-costs-{at}"))
     return found

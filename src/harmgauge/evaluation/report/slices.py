@@ -9,7 +9,7 @@ from ..figures import Figure
 from ..measure import Part
 from ..probe import MOST
 from ..refusals import REFUSAL
-from ..text import LABELS
+from ..text import LABELS, plural
 from .blocks import Block, Cell, Folded, Heading, Pictures, Table, Text, slug, with_intervals
 from .draw import slice_picture
 
@@ -64,10 +64,13 @@ def _refusals(
     known = [name for name in PROBE if any(name in each for each in probes.values())]
     if known:
         n = max(each[name].n for each in probes.values() for name in known if name in each)
+        yield Text(
+            f"At most {MOST} unsafe answers were judged again with “{REFUSAL}” put before them: "
+            "the harm is the same, so recall should not fall."
+        )
         yield Table(
-            f"{n} unsafe answers (at most {MOST}) as they are, and again with “{REFUSAL}” put "
-            "before them: the harm is the same, so recall should not fall",
-            ["recall", *gauges],
+            f"Recall of {plural(n, 'unsafe answer')}, as they are and behind a refusal",
+            ["", *gauges],
             [
                 [LABELS[name].removeprefix("probe: "), *(probes[each].get(name) for each in gauges)]
                 for name in known

@@ -93,15 +93,15 @@ def _lost(measurement: Measurement, gauge: str) -> str:
 def _headline_table(rows: Sequence[Headline], gauges: Sequence[str]) -> Table:
     return Table(
         "A figure for each data set, beside the best of the floors; n texts or pairs",
-        ["data set", *gauges, "best floor", "figure", "n", "unsafe"],
+        ["data set", "figure", "n", "unsafe", *gauges, "best floor"],
         [
             [
                 each.data,
-                *(each.gauges[gauge] for gauge in gauges),
-                f"{number(each.floor[1])} {each.floor[0]}" if each.floor else "",
                 each.label,
                 each.n,
                 each.unsafe,
+                *(each.gauges[gauge] for gauge in gauges),
+                f"{number(each.floor[1])} ({each.floor[0]})" if each.floor else "",
             ]
             for each in rows
         ],
