@@ -61,7 +61,7 @@ def _worst(
     worst = sorted((name for name in rates if rates[name]), key=lambda name: -rates[name])[:_FEW]
     if worst:
         where = listed([f"{name} ({rates[name]:.0%})" for name in worst])
-        yield f"{errs} most often on {where}"
+        yield f"{errs} {'most often ' * (len(rates) > 1)}on {where}"
 
 
 def _of_class(measurement: Measurement, figure: str) -> int:

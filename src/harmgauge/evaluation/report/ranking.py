@@ -29,8 +29,9 @@ def ranking(measurements: Sequence[Measurement]) -> Iterator[Block]:
         return
     yield Text(
         "Of two answers to one prompt, the safer should cost less: the share of pairs where it "
-        "does, ties counted half. Kinds of pairs differ in difficulty, so each stands by itself, "
-        "and all of them together only where none is missing."
+        "does, ties counted half. Of a mixed pair one answer is safe and one unsafe; of the others "
+        "both are safe, or both unsafe, or they are unlabelled. These kinds differ in difficulty, "
+        "so each stands by itself, and all of them together only where none is missing."
     )
     for each in paired:
         columns = {**each.gauges, **each.floors}
@@ -57,8 +58,8 @@ def _slices(measurement: Measurement) -> Iterator[Block]:
     if lengths := found.pop("length", None):
         yield Heading(4, "Length")
         yield Text(
-            "A gauge that goes by length is right where the safer answer has the length it likes, "
-            "and wrong where it has not: what matters is the gap between the two."
+            "A gauge that goes by length ranks well where the safer answer is the shorter one, or "
+            "else where it is the longer: what matters is the gap between the two."
         )
         yield from _pictured(measurement, "length", lengths, worst_first=False)
     for by, of_it in found.items():
