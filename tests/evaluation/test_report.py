@@ -22,7 +22,9 @@ from harmgauge.evaluation.evaluate import Evaluation
 from harmgauge.evaluation.figures import Figure
 from harmgauge.evaluation.identity import Identity
 from harmgauge.evaluation.report import blocks, check_folder, write_report
+from harmgauge.evaluation.report.findings import findings
 from harmgauge.evaluation.report.folder import replace_folder
+from harmgauge.evaluation.report.headline import Headline
 from harmgauge.evaluation.report.markdown import markdown
 from harmgauge.evaluation.report.page import page
 from harmgauge.evaluation.results import to_json
@@ -419,3 +421,15 @@ def test_summary_says_where_a_gauge_is_over_the_floors_and_where_it_errs(tmp_pat
     assert f"- loud {better} 1 of 1 comparison of AUROC or ranking. It flags safe texts" in text
     assert "It flags safe texts most often on alarms (100%) and both (67%).\n" in text
     assert f"- wrong {better} 0 of 1 comparison of AUROC or ranking.\n" in text
+
+
+def test_summary_names_the_sets_of_the_shorter_list():
+    def said(lows):
+        each = [
+            Headline(f"set {n}", "prompt", "AUROC", 9, 0.5, {"g": Figure(0.8, 9, low)}, ("x", 0.7))
+            for n, low in enumerate(lows)
+        ]
+        return next(findings(["g"], [], each))
+
+    assert "in 1 of 3 comparisons of AUROC or ranking (only on set 1)." in said((0.6, 0.75, 0.6))
+    assert "in 2 of 3 comparisons of AUROC or ranking (not on set 1)." in said((0.75, 0.6, 0.75))

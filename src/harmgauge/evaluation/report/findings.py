@@ -40,12 +40,14 @@ def _over_floors(gauge: str, headlines: Sequence[Headline]) -> Iterator[str]:
         compared[name] = figure.low > each.floor[1]
     if not compared:
         return
-    short = [name for name, over in compared.items() if not over]
-    over = len(compared) - len(short)
+    over = [name for name in compared if compared[name]]
+    short = [name for name in compared if not compared[name]]
+    # The shorter list says the same, and is read.
+    which, names = ("not on", short) if len(short) < len(over) else ("only on", over)
     yield (
-        f"is better than the best floor, interval and all, in {over} of "
+        f"is better than the best floor, interval and all, in {len(over)} of "
         f"{plural(len(compared), 'comparison')} of AUROC or ranking"
-        + (f" (not on {listed(short)})" if short and over else "")
+        + (f" ({which} {listed(names)})" if short and over else "")
     )
 
 
