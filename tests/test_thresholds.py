@@ -77,6 +77,14 @@ def smooth_above(cost):
     return 0.5 * math.erfc(cost / math.sqrt(2))
 
 
+@pytest.mark.parametrize("share", [0, 1, 95, math.nan])
+def test_the_example_for_a_share_out_of_range_is_one_of_its_kind(share):
+    with pytest.raises(RecipeError, match=r"^false-positive rate is .*, such as 0\.05$"):
+        safe_items_needed(share)
+    with pytest.raises(RecipeError, match=r"^confidence is .*, such as 0\.95$"):
+        safe_items_needed(0.05, share)
+
+
 def tied(random, n):
     return random.geometric(0.2, size=n).astype(float)
 

@@ -98,9 +98,12 @@ def safe_items_needed(false_positive_rate: float, confidence: float = 0.95) -> i
     Raises:
         RecipeError: the rate or the confidence is not between 0 and 1.
     """
-    for what, value in (("false-positive rate", false_positive_rate), ("confidence", confidence)):
+    for what, value, usual in (
+        ("false-positive rate", false_positive_rate, 0.05),
+        ("confidence", confidence, 0.95),
+    ):
         if not 0 < value < 1:
-            raise RecipeError(f"{what} is {value}; give a share between 0 and 1, such as 0.05")
+            raise RecipeError(f"{what} is {value}; give a share between 0 and 1, such as {usual}")
     # No alarm among n is allowed once (1 - rate)ⁿ <= 1 - confidence.
     return math.ceil(math.log1p(-confidence) / math.log1p(-false_positive_rate) - 1e-9)
 

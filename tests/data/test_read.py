@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -343,8 +344,11 @@ def test_named_columns(tmp_path: Path) -> None:
     assert (table.schema, table.rows[0].meta) == ("columns", {"category": "t", "id": "7"})
     assert table.rows[0].items[0].exchange == Exchange("P", "R")
     assert table.rows[0].items[0].unsafe == 1
-    with pytest.raises(DataError, match="without a meaning"):
+    with pytest.raises(DataError, match="without a meaning") as error:
         read_rows(path, columns=Columns(prompt="q", label="key"))
+    stated = re.search(r"--labels '(\{.*\})'$", str(error.value))
+    assert stated  # to be pasted, and silent on what the labels found may mean
+    assert not {"0", "1", "7"} & json.loads(stated[1]).keys()
     with pytest.raises(DataError, match="name a column to judge"):
         read_rows(path, columns=Columns(label="verdict"))
     with pytest.raises(DataError, match="has no column nowhere"):

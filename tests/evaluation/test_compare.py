@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -123,6 +124,28 @@ def test_slices_have_differences_of_their_own():
     assert "kind: two" in text
 
 
+def test_slices_of_pairs_have_differences_of_their_own():
+    def pair(number, safer, other):
+        items = tuple(Item(Exchange(f"ask {number}", text), 1.0) for text in (safer, other))
+        return Row(f"t.jsonl:{number}", "toy", items, safer=0)
+
+    rows = [pair(1, "x", "long"), pair(2, "long", "x"), pair(3, "long", "x")]
+    found = compared(rows, [0, 1, 0, 1, 0, 1], [0, 1, 1, 0, 0, 1])
+    assert [(each.stratum, each.value, each.figure.difference.n) for each in found.pair_parts] == [
+        ("both_unsafe", "safer is longer", 2),
+        ("both_unsafe", "safer is shorter", 1),
+    ]
+    assert [each.figure.difference.value for each in found.pair_parts] == [-0.5, 0.0]
+    assert Comparison.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+    def shown(figure):
+        return compare_text.block(found, "a", "b", Bootstrap(0), figure=figure, parts=True)
+
+    assert "length: safer is longer" in shown("auroc")
+    assert "length: safer is longer" in shown("both_unsafe")
+    assert "length: safer is longer" not in shown("mixed")
+
+
 def test_a_scorer_upside_down_is_reported():
     rows = [single(n, float(n % 2)) for n in range(60)]
     cost = np.array([n % 2 + np.sin(n) for n in range(60)])
@@ -142,6 +165,18 @@ def test_the_rows_that_differ_most_come_by_rank_and_without_text():
     assert len(compared(FOUR, [1, 2, 3, 4], [4, 3, 2, 1], most=1).disagreements) == 1
     assert compared(FOUR, [1, 2, 3, 4], [10, 20, 30, 40]).disagreements == []
     assert "hello" not in json.dumps(found.to_dict())
+
+
+def test_the_heading_says_where_there_are_no_intervals_and_why():
+    def heading(rows, draws):
+        found = compared(rows, [1, 0], [0, 1], draws=draws)
+        return compare_text.block(found, "a", "b", Bootstrap(draws)).splitlines()[2]
+
+    two = [single(1, 1.0), single(2, 0.0)]
+    assert heading(two, 20).startswith("  95 % intervals: 20 paired draws of prompts · p: as many")
+    assert heading(two, 0) == "  no intervals and no p: --draws is 0 · file sha256 none"
+    one = [pair(1, 0.0, 1.0)]
+    assert heading(one, 20).startswith("  no intervals and no p: they take two prompts")
 
 
 def test_control_characters_do_not_reach_the_terminal():
@@ -205,6 +240,20 @@ def test_what_cannot_be_checked_is_said():
     lone = compared([FOUR[0], FOUR[3]], [-1, 1], [-2, 1])
     (sentence,) = check.failures([lone], "a", "b")
     assert "without an interval" in sentence
+
+
+def test_a_set_of_which_nothing_was_judged_shows_nothing_and_says_why():
+    failed = compared(FOUR, [0, NAN, 0, NAN], [NAN, 0, NAN, 0], name="lost")
+    failed = replace(failed, counts_b={"missing": 2})
+    (same,) = run("same")
+    check = NoWorse("auroc", 0.1)
+    assert check.unchecked([failed, same]) == []
+    for comparisons in ([failed], [failed, same]):
+        (sentence,) = check.failures(comparisons, "a", "b")
+        assert sentence == (
+            "lost: none of its 4 texts was judged by both, 2 failed with a and 2 failed with b "
+            "(without a score in its file), so nothing is shown"
+        )
 
 
 def test_means_and_adjusted_p_over_sets():

@@ -215,14 +215,29 @@ def test_checks_name_what_is_below():
 
     assert failures("toy:auroc=0.7") == []
     assert failures("toy:auroc=0.8") == ["stub has auroc 0.7500 on toy, below 0.8"]
-    assert failures("toy:mixed=0.8") == ["stub has no mixed on toy, which must be 0.8"]
+    (line,) = failures("toy:mixed=0.8")
+    assert line == "stub has no mixed on toy, which must be at least 0.8"
     assert failures("toy:recall@fpr1=0.5") == ["stub has recall@fpr1 0.0000 on toy, below 0.5"]
     assert failures("toy:false_positive_rate=0.5", "over") == []
     (line,) = failures("toy:false_positive_rate=0.4", "over")
     assert line == "stub has false_positive_rate 0.5000 on toy, above 0.4"
     assert failures("toy:false_positive_rate@fpr1=0.4", "over") == []
     (line,) = failures("toy:recall@fpr9=0.5")
-    assert line == "stub has no recall@fpr9 on toy, which must be 0.5"
+    assert line == "stub has no recall@fpr9 on toy, which must be at least 0.5"
+
+
+def test_checks_say_why_a_figure_is_missing():
+    def failure(check, side, *rows):
+        (line,) = parse_check(check, side).failures([measured(*rows)])
+        return line
+
+    safe = failure("toy:auroc=0.8", "under", single("a!!", 0.0), single("b", 0.0))
+    assert safe == "stub has no auroc on toy (all safe), which must be at least 0.8"
+    line = failure("toy:false_positive_rate=0.1", "over", single("a?", 0.0), single("b?", 0.0))
+    assert line == (
+        "stub has no false_positive_rate on toy (all its 2 texts failed: it gave no number for "
+        "any), which must be at most 0.1"
+    )
 
 
 def test_checks_that_mean_nothing_are_refused():

@@ -4,7 +4,6 @@ import pytest
 from harmgauge import Exchange
 from harmgauge.data.row import Item, Row
 from harmgauge.evaluation.floors import floors
-from harmgauge.evaluation.measure import measure
 from harmgauge.evaluation.sample import Sample
 
 
@@ -13,7 +12,7 @@ def row(prompt, unsafe, response=None):
 
 
 def measured(sample):
-    return {each.name: measure(sample, each.costs(sample), each.judge) for each in floors(sample)}
+    return {each.name: each.measured(sample) for each in floors(sample)}
 
 
 def test_trivial_floors_by_hand():
@@ -51,3 +50,14 @@ def test_refusals_count_as_safe_where_there_are_answers():
     sample = Sample.of([row("q", unsafe, answer) for answer, unsafe in answers])
     assert measured(sample)["refusal phrases"].figures["sign_accuracy"].value == 1.0
     assert np.isfinite([each.costs(sample) for each in floors(sample)]).all()
+
+
+def test_length_ranks_the_pairs_of_each_stratum_in_its_better_direction():
+    def pair(short, long, safer):
+        items = (Item(Exchange("q", "ab"), short), Item(Exchange("q", "abcd"), long))
+        return Row("f:1", "toy", items, safer)
+
+    rows = [pair(0.0, 1.0, 0), pair(0.0, 1.0, 0), pair(1.0, 1.0, 1), pair(0.0, 0.0, 1)]
+    length = measured(Sample.of(rows))["length"]
+    assert length.figures["auroc"].value > 0.5  # longer is unsafe here
+    assert [length.ranking[name].value for name in ("mixed", "both_unsafe", "both_safe")] == [1] * 3

@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -77,6 +77,12 @@ def test_failed_items_are_counted_and_in_no_figure():
     assert scores.ranking["mixed"].n == 0
 
 
+def test_where_all_failed_the_class_is_not_the_reason():
+    sample = Sample.of([single("a", 0.0), single("b", 0.0)])
+    figures = measure(sample, np.full(2, np.nan)).figures
+    assert figures["false_positive_rate"].reason == "nothing could be judged"
+
+
 def test_silent_items_are_never_flagged():
     sample = Sample.of([single(" ", 0.0), single("b", 1.0)])
     scores = measure(sample, np.array([0.0, 1.0]), silent=np.array([True, False]))
@@ -99,6 +105,24 @@ def test_overall_ranking_where_every_stratum_is_there():
     assert [ranking[name].value for name in ("mixed", "both_unsafe", "both_safe")] == [1, 1, 0]
     assert ranking["overall"].value == pytest.approx(2 / 3)
     assert ranking["overall"].n == 3
+
+
+def test_ranking_by_slice_has_its_n_and_interval():
+    def pair_of(number, safer, other):
+        items = tuple(Item(Exchange(f"q{number}", text)) for text in (safer, other))
+        return Row("f:1", "toy", items, 0)
+
+    pairs = [pair_of(n, "ab", "abc") if n % 3 else pair_of(n, "abc", "ab") for n in range(9)]
+    sample = Sample.of(pairs)
+    length = np.array([float(len(exchange.on_trial)) for exchange in sample.exchanges])
+    found = measure(sample, length, NO_BORDER, bootstrap=Bootstrap(draws=50)).pair_parts
+    assert [(each.by, each.value, each.stratum) for each in found] == [
+        ("length", "safer is longer", "unlabelled"),
+        ("length", "safer is shorter", "unlabelled"),
+    ]
+    assert [(each.figure.n, each.figure.value) for each in found] == [(3, 0.0), (6, 1.0)]
+    assert [each.figure.low > 0 for each in found] == [False, True]
+    assert not measure(sample, length, NO_BORDER, whole=False).pair_parts
 
 
 def test_bootstrap_repeats_with_its_seed_and_needs_two_prompts():
@@ -168,10 +192,13 @@ def test_severity_is_ranked_within_a_prompt_too():
 
 def test_scores_survive_json():
     long = single("b", 0.0, "no " * 30)
-    sample = Sample.of([single("a", 1.0, "yes"), long, pair("c", (0.0, 1.0), 0)])
+    longer = Row("f:1", "toy", (Item(Exchange("d", "x")), Item(Exchange("d", "xy"))), 1)
+    sample = Sample.of([single("a", 1.0, "yes"), long, pair("c", (0.0, 1.0), 0), longer])
     judge = Judge(named={"fpr1": 1.0})
-    scores = measure(sample, np.array([1.0, 0.0, 0.5, 2.0]), judge, bootstrap=Bootstrap(draws=5))
+    cost = np.array([1.0, 0.0, 0.5, 2.0, 0.0, 1.0])
+    scores = measure(sample, cost, judge, bootstrap=Bootstrap(draws=5))
     assert scores.parts
+    assert scores.pair_parts
     assert scores.curves is not None
     assert Scores.from_dict(json.loads(json.dumps(asdict(scores)))) == scores
 
@@ -184,3 +211,5 @@ def test_the_mean_over_sets_has_the_interval_of_independent_sets():
     assert (mean.low, mean.high) == (pytest.approx(0.651, abs=1e-5), pytest.approx(0.749, abs=1e-5))
     assert mean_figure([Figure(None, 5)]).value is None
     assert mean_figure([Figure(0.5, 5)]).low is None
+    alone = Figure(0.9, 40, 0.6, 0.95, deviation=0.1)
+    assert mean_figure([alone, Figure(None, 5)]) == replace(alone, n=1)

@@ -44,6 +44,7 @@ def test_p_is_the_share_of_swaps_of_prompts_that_are_as_far_apart(prompts, answe
 def test_no_p_is_zero():
     twins = recalls(np.zeros(60, bool), np.ones(60, bool))
     assert permutation_p(twins, np.arange(60), Bootstrap(draws=99)) == {"recall": 0.01}
+    assert permutation_p(twins, np.zeros(60, int), Bootstrap(draws=99)) == {}
 
 
 def test_ranks_change_places_whatever_the_scales():

@@ -22,7 +22,9 @@ from harmgauge.evaluation.evaluate import Evaluation
 from harmgauge.evaluation.figures import Figure
 from harmgauge.evaluation.identity import Identity
 from harmgauge.evaluation.report import blocks, check_folder, write_report
+from harmgauge.evaluation.report.findings import findings
 from harmgauge.evaluation.report.folder import replace_folder
+from harmgauge.evaluation.report.headline import Headline
 from harmgauge.evaluation.report.markdown import markdown
 from harmgauge.evaluation.report.page import page
 from harmgauge.evaluation.results import to_json
@@ -41,11 +43,12 @@ def data_set(name, rows, bad=(), **options):
 
 
 def pair(number, labels, safer):
-    items = [
-        Item(Exchange(f"{SECRET} {number}", f"{SECRET}{'!' * (1 + loud)}"), unsafe)
-        for loud, unsafe in zip((0, 2), labels, strict=True)
-    ]
-    return Row("f:1", "toy", tuple(items), safer)
+    texts = f"{SECRET}!{'.....' * (number % 2)}", f"{SECRET}!!!"
+    items = tuple(
+        Item(Exchange(f"{SECRET} {number}", text), unsafe, None, {"noise": bool(unsafe)})
+        for text, unsafe in zip(texts, labels, strict=True)
+    )
+    return Row("f:1", "toy", items, safer, {"source": "ab"[number % 2]})
 
 
 def answer(number, unsafe, *, category="noise", **meta):
@@ -207,6 +210,8 @@ def test_both_say_the_same(written, file):
         "20 draws with seed 0",
         "What the floor bag of words learnt from",
         "Loud answers.",
+        "Ranking of mixed pairs by length with 95 % intervals",
+        "safer is shorter",
     ):
         assert said in text, said
 
@@ -226,12 +231,28 @@ def test_slices_whose_names_may_be_texts_are_not_shown(tmp_path):
 
 def test_summary_names_the_figure_and_its_best_floor(written):
     text = (written / "report.md").read_text()
-    row = next(line for line in text.splitlines() if line.startswith("| alarms/test.jsonl | 1.000"))
-    assert "| 0.000 majority | false positives | 4 | 0.0% |" in row
-    row = next(line for line in text.splitlines() if line.startswith("| misses/test.jsonl"))
-    assert "| 1.000 all unsafe | recall | 4 | 100.0% |" in row
-    assert re.search(r"\| pairs/test\.jsonl \| 1\.000 .* \| ranking accuracy, mixed \| 10 \|", text)
+    alarms, misses, pairs = (
+        next(line for line in text.splitlines() if line.startswith(f"| {name}/test.jsonl | {of}"))
+        for name, of in (("alarms", "false"), ("misses", "recall"), ("pairs", "ranking"))
+    )
+    assert "| false positives (less is better) | 4 | 0.0% | 1.000" in alarms
+    assert alarms.endswith("| 0.000 (majority) |")
+    assert "| recall | 4 | 100.0% |" in misses
+    assert misses.endswith("| 1.000 (all unsafe) |")
+    assert "| ranking accuracy, mixed | 10 |  | 1.000 " in pairs
     assert re.search(r"\| both safe \| 0 \|( +\|)+$", text, re.MULTILINE)
+
+
+def test_pairs_are_told_by_what_they_share(written):
+    text = (written / "report.md").read_text()
+    assert "| a | mixed | 5 | 1.000" in text
+    assert "*Ranking accuracy by source, worst first*" in text
+    assert "*Ranking accuracy by category, worst first*" in text
+
+
+def test_figures_of_another_format_are_refused(tmp_path):
+    with pytest.raises(HarmgaugeError, match="have format version 3"):
+        write_report({"format_version": 3}, tmp_path / "report")
 
 
 def test_published_figures_say_on_what(written):
@@ -239,6 +260,18 @@ def test_published_figures_say_on_what(written):
     assert "this run: the visible part of it (n = 12)" in text
     assert re.search(r"\| BeaverDam 7B \| 0\.899 \| whole set, n = 3021, in-distribution \|", text)
     assert "not as a ranking" in text
+    models = re.findall(r"^\| (.*?) \| 0\.\d{3} \| whole set", text, re.MULTILINE)
+    assert len(set(models)) < len(models)  # one stands in two sources
+    assert f"**Published figures of {len(set(models))} guards**" in text
+
+
+def test_what_stands_alone_is_not_told_as_several(tmp_path):
+    data = data_set("d/test.jsonl", [single(SECRET, 1.0)], published="pku_saferlhf")
+    write_report(run({"one": Stub()}, [data], draws=0), tmp_path / "report")
+    text = (tmp_path / "report/report.md").read_text()
+    assert "**Published figures of 1 guard**" in text
+    assert "1 labelled text of 1 prompt, all unsafe" in text
+    assert "one judged 1 labelled text of 1 data set;" in text
 
 
 def test_one_gauge_without_threshold_and_draws(tmp_path):
@@ -247,7 +280,22 @@ def test_one_gauge_without_threshold_and_draws(tmp_path):
     text = (tmp_path / "report/report.md").read_text()
     assert "How well one tells safe from unsafe" in text
     assert "one has no threshold" in text
+    assert "No intervals were drawn (--draws 0)." in text
+    assert "No figure here has an interval" in text
+    assert "95 %" not in text
+    assert "0 draws" not in text
     assert "reliability" not in " ".join(each.name for each in tmp_path.rglob("*.svg"))
+
+
+def test_a_set_of_one_prompt_has_no_intervals_and_says_why(tmp_path):
+    rows = [single("q", float(n % 2), f"{SECRET}{'!!' * (n % 2)}") for n in range(4)]
+    one = data_set("one/test.jsonl", rows)
+    write_report(run({"loud": Stub("loud")}, [one, *SETS[:1]]), tmp_path / "report")
+    text = (tmp_path / "report/report.md").read_text()
+    missing = "No intervals: they take two prompts with something to measure."
+    assert f"4 labelled texts of 1 prompt, 50.0% of them unsafe. {missing}" in text
+    assert text.count(missing) == 1
+    assert "20 draws with seed 0" in text
 
 
 def test_a_gauge_that_judges_nothing_is_told(tmp_path):
@@ -255,7 +303,27 @@ def test_a_gauge_that_judges_nothing_is_told(tmp_path):
     write_report(run({"one": Stub()}, [data_set("d/test.jsonl", rows)]), tmp_path / "report")
     text = (tmp_path / "report/report.md").read_text()
     assert "could not judge" in text
-    assert "4 of d/test.jsonl" in text
+    assert "all 4 of d/test.jsonl (it gave no number for any)." in text
+
+
+def test_figures_that_no_one_can_have_are_told_in_a_line(written):
+    text = (written / "report.md").read_text()
+    section = text[text.index("### alarms/test.jsonl") : text.index("### misses/test.jsonl")]
+    assert "4 labelled texts of 4 prompts, all safe." in section
+    assert "Not to be had here, since the texts are all safe: AUROC, AUPRC," in section
+    assert "| AUROC |" not in section
+    assert "reliability" not in section
+    assert "– (all safe)" in text[text.index("### Errors of loud") :]
+
+
+def test_every_figure_and_floor_is_explained(written):
+    text = (written / "report.md").read_text()
+    reading = text[text.index("## How to read it") : text.index("## Summary")]
+    for word in ("Sign accuracy", "AUROC", "AUPRC", "Recall", "precision", "F1", "Brier"):
+        assert word in reading
+    for floor in ("all unsafe", "majority", "length", "refusal phrases"):
+        assert floor in reading
+    assert "bag of words" not in reading  # it was not trained
 
 
 def test_the_same_figures_give_the_same_files(written, tmp_path):
@@ -349,7 +417,19 @@ def test_summary_says_where_a_gauge_is_over_the_floors_and_where_it_errs(tmp_pat
     }
     write_report(run(scorers, sets, 50), tmp_path / "report")
     text = (tmp_path / "report" / "report.md").read_text()
-    better = "is better than the best floor, interval and all, on"
-    assert f"- loud {better} 1 of 1 data sets, has its highest false-alarm rates on" in text
-    assert "on alarms (100%) and both (67%).\n" in text
-    assert f"- wrong {better} 0 of 1 data sets.\n" in text
+    better = "is better than the best floor, interval and all, in"
+    assert f"- loud {better} 1 of 1 comparison of AUROC or ranking. It flags safe texts" in text
+    assert "It flags safe texts most often on alarms (100%) and both (67%).\n" in text
+    assert f"- wrong {better} 0 of 1 comparison of AUROC or ranking.\n" in text
+
+
+def test_summary_names_the_sets_of_the_shorter_list():
+    def said(lows):
+        each = [
+            Headline(f"set {n}", "prompt", "AUROC", 9, 0.5, {"g": Figure(0.8, 9, low)}, ("x", 0.7))
+            for n, low in enumerate(lows)
+        ]
+        return next(findings(["g"], [], each))
+
+    assert "in 1 of 3 comparisons of AUROC or ranking (only on set 1)." in said((0.6, 0.75, 0.6))
+    assert "in 2 of 3 comparisons of AUROC or ranking (not on set 1)." in said((0.75, 0.6, 0.75))

@@ -4,7 +4,7 @@ from harmgauge import Exchange
 from harmgauge.data.row import Item, Row
 from harmgauge.evaluation.identity import Identity, gaps, pair_by_template
 from harmgauge.evaluation.sample import Sample
-from harmgauge.evaluation.slices import MOST_VALUES, slices
+from harmgauge.evaluation.slices import MOST_VALUES, pair_slices, slices
 
 
 def row(prompt, unsafe, response=None, *, categories=None, **meta):
@@ -53,6 +53,44 @@ def test_a_column_that_names_items_groups_nothing():
 def test_a_column_that_may_hold_texts_is_left_out():
     rows = [row("a", 0.0, why="short"), row("b", 0.0, why="long " * 20)]
     assert found(rows * 2) == {}
+
+
+def test_pairs_are_grouped_by_columns_by_which_is_longer_and_by_category():
+    def pair(safer_text, other_text, unsafe, flag, source):
+        items = (
+            Item(Exchange("q", other_text), unsafe, None, {"noise": flag}),
+            Item(Exchange("q", safer_text), 0.0, None, {"noise": False}),
+        )
+        return Row("f:1", "toy", items, 1, {"source": source})
+
+    rows = [
+        pair("fine", "longer", 1.0, True, "a"),
+        pair("much longer", "loud", 1.0, False, "b"),
+        row("single", 1.0, "no pair", source="c"),
+        pair("same", "size", 0.0, None, "b"),
+        pair("fine", "longer", 1.0, True, "a"),
+    ]
+    sample = Sample.of(rows)
+    judged = np.ones(len(sample.items), bool)
+    expected = {
+        ("mixed", "source", "a"): [0, 3],
+        ("mixed", "source", "b"): [1],
+        ("both_safe", "source", "b"): [2],
+        ("mixed", "length", "safer is shorter"): [0, 3],
+        ("mixed", "length", "safer is longer"): [1],
+        ("both_safe", "length", "both as long"): [2],
+        ("mixed", "category", "noise"): [0, 3],
+    }
+
+    def found():
+        return {(of, s.by, s.value): s.members.tolist() for of, s in pair_slices(sample, judged)}
+
+    assert found() == expected
+    judged[sample.pairs.safer[0]] = False
+    judged[sample.pairs.other[1]] = False
+    assert found()["mixed", "source", "a"] == [3]
+    assert ("mixed", "length", "safer is longer") not in found()
+    assert not list(pair_slices(Sample.of([row("single", 1.0)]), np.ones(1, bool)))
 
 
 IDENTITY = Identity("group", {"bakers": ["baker", "bakers"], "elves": ["elf", "elves"]})

@@ -1,7 +1,10 @@
+import numpy as np
+
 from harmgauge import Exchange
 from harmgauge.data.row import Item, Row
 from harmgauge.evaluation.bootstrap import Bootstrap
 from harmgauge.evaluation.evaluate import Evaluation
+from harmgauge.evaluation.scorers import Scored
 from harmgauge.evaluation.text import block, summary
 from stub_scorer import Stub, data_set, single
 
@@ -50,11 +53,54 @@ def test_slices_are_shown_when_asked_for():
     assert "tone: loud" in block(measured(*rows), parts=True)
 
 
+def test_slices_of_pairs_are_shown_when_asked_for():
+    def pair(number, safer, other):
+        items = tuple(Item(Exchange(f"q{number}", text), 1.0) for text in (safer, other))
+        return Row("f:1", "toy", items, 0)
+
+    rows = [pair(1, "a", "b!!"), pair(2, "a", "b!!"), pair(3, "a long one!!", "b")]
+    assert "pairs by slice" not in block(measured(*rows))
+    lines = [" ".join(line.split()) for line in block(measured(*rows), parts=True).splitlines()]
+    assert "stub, pairs by slice stratum n ranking accuracy" in lines
+    assert "length: safer is longer both unsafe 1 0.000" in lines
+    assert "length: safer is shorter both unsafe 2 1.000 [0.342, 1.000]" in lines
+
+
 def test_named_thresholds_have_lines_of_their_own():
     evaluation = Evaluation({"stub": Stub()}, thresholds={"stub": {"fpr1": 0.5}})
     text = block(evaluation.measure(data_set(single("a!!", 1.0), single("b", 0.0))))
     assert "false positives at fpr1" in text
     assert "stub flags at cost >= 0" in text
+
+
+def test_what_stands_alone_is_not_told_as_several():
+    text = block(measured(single("a!!", 1.0)))
+    assert "1 row · 0 bad · n=1 labelled · 100.0% unsafe · 1 prompt ·" in text
+
+
+def test_the_heading_says_where_there_are_no_intervals_and_why():
+    rows = [single("a!!", 1.0), single("b", 0.0)]
+    assert "95 % intervals: 10 draws of prompts, seed 0" in block(measured(*rows))
+    missing = "  no intervals: they take two prompts with something to measure · file"
+    assert missing in block(measured(single("q", 1.0, "a!!"), single("q", 0.0, "b")))
+    evaluation = Evaluation({"stub": Stub()}, bootstrap=Bootstrap(0))
+    text = block(evaluation.measure(data_set(*rows)))
+    assert "  no intervals: --draws is 0 · file" in text
+    assert "95 %" not in text
+
+
+def test_failed_items_are_told_once():
+    class Stored(Stub):
+        def costs(self, batch, *, progress=False):
+            scored = super().costs(batch)
+            return Scored(scored.values, {"missing": int(np.isnan(scored.values).sum())})
+
+    rows = [single("a!!", 1.0), single("b?", 0.0), single("c?", 0.0)]
+    text = block(measured(*rows, x=Stored()))
+    assert "2 failed with x (without a score in its file), left out" in text
+    assert "missing" not in text
+    text = block(measured(*rows[1:], x=Stored()))
+    assert "all 2 failed with x (without a score in its file), left out" in text
 
 
 def test_summary_averages_by_kind():

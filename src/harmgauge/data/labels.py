@@ -77,6 +77,7 @@ def unknown_labels(column: str, found: Iterable[str]) -> str:
     if hidden:
         listed = f"{listed} and {hidden} more" if listed else f"{hidden} values"
     return (
-        f"column {column!r} has labels without a meaning ({listed}); state one for each, such as "
-        'labels {"0": 1, "2": 0, "1": null} (1 unsafe, 0 safe, null leave out)'
+        f"column {column!r} has labels without a meaning ({listed}); say of each whether it is "
+        "unsafe (1), safe (0) or to be left out (null): with labels in a recipe or suite, else "
+        """with --labels, such as --labels '{"bad": 1, "fine": 0, "unsure": null}'"""
     )

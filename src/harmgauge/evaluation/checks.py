@@ -9,6 +9,7 @@ from typing import Literal
 
 from ..errors import RecipeError
 from .evaluate import Measurement
+from .failures import reason
 from .figures import LOWER_IS_BETTER, Figure
 from .measure import Scores
 from .text import LABELS
@@ -45,7 +46,9 @@ class Check:
         for gauge, scores in found.gauges.items():
             figure = self._figure(scores)
             if figure is None or figure.value is None:
-                yield f"{gauge} has no {name} on {self.data}, which must be {self.bound:g}"
+                yield f"{gauge} has no {name} on {self.data}{_why(found, scores, figure)}, " + (
+                    f"which must be at {'least' if self.side == 'under' else 'most'} {self.bound:g}"
+                )
             elif (figure.value < self.bound) if self.side == "under" else figure.value > self.bound:
                 beyond = "below" if self.side == "under" else "above"
                 yield f"{gauge} has {name} {figure.value:.4f} on {self.data}, " + (
@@ -56,6 +59,14 @@ class Check:
         if self.threshold is not None:
             return scores.thresholds.get(self.threshold, {}).get(self.figure)
         return scores.figures.get(self.figure) or scores.ranking.get(self.figure)
+
+
+def _why(measurement: Measurement, scores: Scores, figure: Figure | None) -> str:
+    """Why there is no such figure, in brackets; blank where that is not known."""
+    items = measurement.contents.items
+    if scores.failed == items:
+        return f" (all its {items} texts failed: {reason(items, items, scores.counts)})"
+    return f" ({figure.reason})" if figure and figure.reason else ""
 
 
 def parse_check(text: str, side: Side) -> Check:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from .measure import Judge, below_half, fewest_prompts, prompts_of_pairs
 from .metrics import Floats, mid_ranks
 from .paired import Difference, Differences, Twin, differences
 from .sample import Indices, Sample
-from .slices import slices
+from .slices import pair_slices, slices
 
 FIGURES = ("sign_accuracy", "auroc", "f1", "recall", "false_positive_rate", "brier")
 RANKING = (*STRATA, "overall")
@@ -37,6 +37,16 @@ class ComparedPart:
 
 
 @dataclass(frozen=True, slots=True)
+class ComparedPairPart:
+    """The difference of ranking accuracy in a slice of the pairs of one stratum."""
+
+    by: str
+    value: str
+    stratum: str
+    figure: Difference
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Scorers a and b on one data set."""
 
@@ -46,6 +56,7 @@ class Comparison:
     ranking: Differences
     """ranking accuracy by stratum; empty for data without pairs"""
     parts: list[ComparedPart]
+    pair_parts: list[ComparedPairPart]
     disagreements: list[Disagreement]
     """farthest apart first"""
     failed_a: int
@@ -79,6 +90,10 @@ class Comparison:
             [
                 ComparedPart(**{**part, "figures": _from_dicts(part["figures"])})
                 for part in values["parts"]
+            ],
+            [
+                ComparedPairPart(**{**part, "figure": Difference.from_dict(part["figure"])})
+                for part in values["pair_parts"]
             ],
             [Disagreement(**each) for each in values["disagreements"]],
             values["failed_a"],
@@ -183,6 +198,7 @@ def compare_costs(
         figures,
         ranking,
         parts,
+        list(both.pair_parts(judged)),
         disagreements(sample, a.cost, b.cost, judged & spoken, rows),
         failed_a=int(np.isnan(a.cost).sum()),
         failed_b=int(np.isnan(b.cost).sum()),
@@ -235,22 +251,24 @@ class _Both:
     def ranking(self, judged: NDArray[np.bool_]) -> Differences:
         """Differences of ranking accuracy by stratum."""
         pairs = self.sample.pairs
-        whole = np.flatnonzero(judged[pairs.safer] & judged[pairs.other])
-        chosen: dict[str, Indices] = {
-            name: np.intersect1d(of_it, whole) for name, of_it in pairs.strata()
-        }
+        chosen = pairs.strata(judged)
         # As in `measure`: an overall ranking means little where strata are missing.
         if all(len(chosen[name]) for name in ("mixed", "both_unsafe", "both_safe")):
-            chosen["overall"] = whole
-        found: Differences = {}
-        for name, numbers in chosen.items():
-            safer, other = pairs.safer[numbers], pairs.other[numbers]
-            # Both costs of a pair change places together, so that scales never meet.
-            sides = [(side.cost[safer], side.cost[other]) for side in (self.a, self.b)]
-            twins = {name: Twin.of(metrics.ranking_accuracy, *sides)}
-            group = self.sample.group[safer]
-            found |= differences(twins, group, self.bootstrap, "no such pairs", same=self.same)
-        return found
+            chosen["overall"] = pairs.judged(judged)
+        return {name: self._ranked(numbers) for name, numbers in chosen.items()}
+
+    def pair_parts(self, judged: NDArray[np.bool_]) -> Iterator[ComparedPairPart]:
+        """Differences of ranking accuracy by slice and stratum."""
+        for stratum, each in pair_slices(self.sample, judged):
+            yield ComparedPairPart(each.by, each.value, stratum, self._ranked(each.members))
+
+    def _ranked(self, chosen: Indices) -> Difference:
+        safer, other = self.sample.pairs.safer[chosen], self.sample.pairs.other[chosen]
+        # Both costs of a pair change places together, so that scales never meet.
+        sides = [(side.cost[safer], side.cost[other]) for side in (self.a, self.b)]
+        twin = {"": Twin.of(metrics.ranking_accuracy, *sides)}
+        group = self.sample.group[safer]
+        return differences(twin, group, self.bootstrap, "no such pairs judged", same=self.same)[""]
 
 
 def _reason(unsafe: NDArray[np.bool_]) -> str:

@@ -58,15 +58,23 @@ def to_json(
 def averages(comparisons: Sequence[Comparison], figure: str) -> dict[str, Figure]:
     """Plain means of the difference over the sets of each kind, as `results.means` takes them;
     pairs beside the AUROC, or where the figure is a stratum."""
-    strata = (figure,) if figure in RANKING else RANKING if figure == "auroc" else ()
     return means(
         (
             each.contents.kind,
             each.figures[figure].difference if figure in each.figures else None,
-            {name: each.ranking[name].difference for name in strata if name in each.ranking},
+            {
+                name: each.ranking[name].difference
+                for name in beside(figure)
+                if name in each.ranking
+            },
         )
         for each in comparisons
     )
+
+
+def beside(figure: str) -> tuple[str, ...]:
+    """The strata that are shown where a figure is: itself, if it is one; all beside the AUROC."""
+    return (figure,) if figure in RANKING else RANKING if figure == "auroc" else ()
 
 
 def adjusted(comparisons: Sequence[Comparison], figure: str) -> dict[str, float]:

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from .bootstrap import Bootstrap
 from .compare import Comparison
-from .compare_results import adjusted, averages
+from .compare_results import adjusted, averages, beside
 from .disagreements import Turns
+from .failures import failures, otherwise_counted
 from .figures import Figure
 from .paired import Difference
-from .text import KIND_LABELS, LABELS, against, aligned, cell, counts, number
+from .text import KIND_LABELS, LABELS, against, aligned, cell, counts, no_intervals, number
 
 
 def block(
@@ -55,6 +56,7 @@ def block(
                 what = f"  {part.by}: {part.value}"
                 table.append([what, str(part.n), str(part.unsafe), *_cells(found)])
         lines += aligned(table) if len(table) > 1 else []
+        lines += _pair_parts(comparison, figure, columns)
     if comparison.disagreements:
         lines += aligned(list(_farthest(comparison, a, b)))
     return "\n".join(lines)
@@ -112,14 +114,14 @@ def _printable(character: str) -> str:
 
 def _heading(comparison: Comparison, a: str, b: str, bootstrap: Bootstrap) -> Iterator[str]:
     contents = comparison.contents
-    facts = [f"{contents.rows} rows", f"{contents.bad_rows} bad", *counts(contents)]
+    facts = counts(contents)
     for name, failed, counted in (
         (a, comparison.failed_a, comparison.counts_a),
         (b, comparison.failed_b, comparison.counts_b),
     ):
-        facts += [
-            f"{n} {what} with {name}" for what, n in {"failed": failed, **counted}.items() if n
-        ]
+        if lost := failures(name, failed, contents.items, counted):
+            facts.append(lost)
+        facts += [f"{n} {what} with {name}" for what, n in otherwise_counted(counted).items()]
     if comparison.left_out:
         facts.append(f"{comparison.left_out} so left out for both")
     if contents.n and contents.one_class:
@@ -127,12 +129,29 @@ def _heading(comparison: Comparison, a: str, b: str, bootstrap: Bootstrap) -> It
     short = contents.sha256[:12] if contents.sha256 else "none"
     yield contents.data
     yield "  " + " · ".join(facts)
-    yield (
-        f"  95 % intervals: {bootstrap.draws} paired draws of prompts · p: as many swaps of whole "
-        f"prompts · seed {bootstrap.seed} · file sha256 {short}"
-    )
+    yield f"  {_drawn(comparison, bootstrap)} · file sha256 {short}"
     if contents.note:
         yield f"  {contents.note}"
+
+
+def _pair_parts(comparison: Comparison, figure: str, columns: Sequence[str]) -> list[str]:
+    table = [["ranking accuracy by slice", "stratum", "n", *columns]]
+    for part in comparison.pair_parts:
+        if part.stratum in beside(figure):
+            what = [f"  {part.by}: {part.value}", LABELS[part.stratum]]
+            table.append([*what, str(part.figure.difference.n), *_cells(part.figure)])
+    return aligned(table) if len(table) > 1 else []
+
+
+def _drawn(comparison: Comparison, bootstrap: Bootstrap) -> str:
+    """What intervals and p values are from, or why there are none."""
+    found = [*comparison.figures.values(), *comparison.ranking.values()]
+    if why := no_intervals(bootstrap.draws, (each.difference for each in found)):
+        return f"no intervals and no p: {why}"
+    return (
+        f"95 % intervals: {bootstrap.draws} paired draws of prompts · p: as many swaps of whole "
+        f"prompts · seed {bootstrap.seed}"
+    )
 
 
 def _farthest(comparison: Comparison, a: str, b: str) -> Iterator[list[str]]:

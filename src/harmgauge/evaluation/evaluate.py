@@ -16,7 +16,7 @@ from .bootstrap import Bootstrap
 from .cache import Cache
 from .categories import category_parts
 from .data_set import Contents, DataSet
-from .figures import bootstrapped
+from .figures import Figure, bootstrapped
 from .floors import floors
 from .identity import gaps, pair_by_template
 from .measure import Judge, Scores, measure
@@ -39,6 +39,13 @@ class Measurement:
     """all unsafe, majority, length, refusal phrases; a bag of words, if it was trained"""
     gauges: dict[str, Scores]
     """name -> what it reached"""
+
+    @property
+    def figures(self) -> list[Figure]:
+        """All figures of all gauges, but for slices."""
+        scores = self.gauges.values()
+        of = [each for of in scores for each in (of.figures, of.ranking, *of.thresholds.values())]
+        return [figure for figures in of for figure in figures.values()]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -126,16 +133,7 @@ class Evaluation:
     def _floors(self, data: DataSet) -> dict[str, Any]:
         sample = data.sample
         return {
-            floor.name: asdict(
-                measure(
-                    sample,
-                    floor.costs(sample),
-                    floor.judge,
-                    bootstrap=self.bootstrap,
-                    whole=False,
-                )
-            )
-            for floor in floors(sample)
+            floor.name: asdict(floor.measured(sample, self.bootstrap)) for floor in floors(sample)
         }
 
     def _words(self, data: DataSet) -> dict[str, Any]:

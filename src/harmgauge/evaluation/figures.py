@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -84,10 +84,13 @@ def drawn_figure(
 
 
 def mean_figure(figures: Sequence[Figure]) -> Figure:
-    """Plain mean of figures of independent data sets, its interval from their deviations."""
+    """Plain mean of figures of independent data sets, its interval from their deviations; that of
+    one alone is its own."""
     known = [figure for figure in figures if figure.value is not None]
     if not known:
         return Figure(None, 0, reason="no data set has it")
+    if len(known) == 1:
+        return replace(known[0], n=1)
     value = float(np.mean([figure.value for figure in known]))
     deviations = [figure.deviation for figure in known if figure.deviation is not None]
     if len(deviations) < len(known):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .compare import Comparison
+from .failures import failures
 from .figures import LOWER_IS_BETTER
 
 
@@ -23,8 +24,12 @@ class NoWorse:
 
     def failures(self, comparisons: Sequence[Comparison], a: str, b: str) -> Iterator[str]:
         """A sentence for each data set on which it is not shown; one if none has the figure."""
-        known = [each for each in comparisons if each.get(self.figure)]
-        if not known:
+        judged = [each for each in comparisons if not _all_failed(each)]
+        for each in comparisons:
+            if each not in judged:
+                yield f"{each.contents.data}: {_failed(each, a, b)}, so nothing is shown"
+        known = [each for each in judged if each.get(self.figure)]
+        if judged and not known:
             yield f"no data set has {self.figure}, so {b} is not shown to be no worse than {a}"
         for each in known:
             if sentence := self._failure(each, a, b):
@@ -32,7 +37,11 @@ class NoWorse:
 
     def unchecked(self, comparisons: Sequence[Comparison]) -> list[str]:
         """Data sets that cannot give the figure, such as an AUROC where one class is missing."""
-        return [each.contents.data for each in comparisons if not each.get(self.figure)]
+        return [
+            each.contents.data
+            for each in comparisons
+            if not each.get(self.figure) and not _all_failed(each)
+        ]
 
     def _failure(self, comparison: Comparison, a: str, b: str) -> str | None:
         found = comparison.get(self.figure)
@@ -52,3 +61,17 @@ class NoWorse:
             f"[{low:+.4f}, {high:+.4f}]; {b} may be worse by {worst:.4f}, more than "
             f"{self.margin:g}"
         )
+
+
+def _all_failed(comparison: Comparison) -> bool:
+    return 0 < comparison.left_out == comparison.contents.items
+
+
+def _failed(comparison: Comparison, a: str, b: str) -> str:
+    items = comparison.contents.items
+    sides = (
+        (a, comparison.failed_a, comparison.counts_a),
+        (b, comparison.failed_b, comparison.counts_b),
+    )
+    told = [failures(name, failed, items, counts) for name, failed, counts in sides if failed]
+    return f"none of its {items} texts was judged by both, {' and '.join(told)}"

@@ -117,7 +117,7 @@ def differences(
 def permutation_p(
     twins: Mapping[str, Twin], group: Indices, bootstrap: Bootstrap
 ) -> dict[str, float]:
-    """Two-sided p values that a and b are exchangeable; empty without draws.
+    """Two-sided p values that a and b are exchangeable; empty without draws or with one prompt.
 
     For each prompt a coin says whether a and b change places, for all of its examples together,
     since answers to one prompt are not independent. p is (1 + swaps at least as far apart) /
@@ -129,9 +129,9 @@ def permutation_p(
         group: [n] prompt number of each example.
         bootstrap: its draws and its seed.
     """
-    if not bootstrap.draws or len(group) == 0:
-        return {}
     names, member = np.unique(group, return_inverse=True)
+    if not bootstrap.draws or len(names) < 2:
+        return {}
     random = np.random.default_rng(bootstrap.seed)
     as_they_are = np.repeat([1.0, 0.0], len(group))
     observed = {name: abs(_gap(twin, as_they_are)) - _ALIKE for name, twin in twins.items()}

@@ -12,7 +12,7 @@ from .data_set import KINDS, Kind
 from .evaluate import Measurement
 from .figures import Figure, Figures, mean_figure
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 
 def to_json(

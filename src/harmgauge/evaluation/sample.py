@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.row import STRATA, Item, Row, Stratum
+from ..data.row import STRATA, Item, Row
 from ..exchange import Exchange
 
 Indices = NDArray[np.int64]
@@ -26,10 +26,14 @@ class Pairs:
     stratum: NDArray[np.str_]
     """kind of pair; `graded` for two answers of different severity"""
 
-    def strata(self) -> Iterator[tuple[Stratum, Indices]]:
-        """Each stratum, empty ones too, with the numbers of its pairs."""
-        for stratum in STRATA:
-            yield stratum, np.flatnonzero(self.stratum == stratum)
+    def judged(self, judged: NDArray[np.bool_]) -> Indices:
+        """Numbers of the pairs of which both items were; `judged` of `[items]`."""
+        return np.flatnonzero(judged[self.safer] & judged[self.other])
+
+    def strata(self, judged: NDArray[np.bool_]) -> dict[str, Indices]:
+        """Of each stratum, empty ones too, the numbers of its pairs that were judged."""
+        whole = self.judged(judged)
+        return {stratum: whole[self.stratum[whole] == stratum] for stratum in STRATA}
 
 
 @dataclass(frozen=True, slots=True)

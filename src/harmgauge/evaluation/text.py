@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .data_set import Contents
 from .evaluate import Measurement
+from .failures import failures, otherwise_counted
 from .figures import Figure
-from .measure import Part, Scores
+from .measure import PairPart, Part, Scores
 from .results import averages
 
 LABELS = {
@@ -73,6 +74,7 @@ def block(measurement: Measurement, *, parts: bool = False) -> str:
         lines += _categories(gauge, scores.categories)
         if parts:
             lines += _parts(gauge, scores.parts)
+            lines += _pair_parts(gauge, scores.pair_parts)
     return "\n".join(lines)
 
 
@@ -112,15 +114,11 @@ def _threshold(name: str, columns: Mapping[str, Scores]) -> list[list[str]]:
 
 def _heading(measurement: Measurement) -> list[str]:
     contents = measurement.contents
-    facts = [f"{contents.rows} rows", f"{contents.bad_rows} bad", *counts(contents)]
-    failed = {name: scores.failed for name, scores in measurement.gauges.items() if scores.failed}
-    facts += [f"{n} failed with {name}, left out" for name, n in failed.items()]
-    facts += [
-        f"{n} {what} with {name}"
-        for name, scores in measurement.gauges.items()
-        for what, n in scores.counts.items()
-        if n
-    ]
+    facts = counts(contents)
+    for name, scores in measurement.gauges.items():
+        if failed := failures(name, scores.failed, contents.items, scores.counts):
+            facts.append(f"{failed}, left out")
+        facts += [f"{n} {what} with {name}" for what, n in otherwise_counted(scores.counts).items()]
     if contents.n and contents.one_class:
         facts.append(f"no AUROC: {contents.one_class}")
     borders = [
@@ -132,26 +130,40 @@ def _heading(measurement: Measurement) -> list[str]:
     return [
         contents.data,
         "  " + " · ".join(facts),
-        f"  95 % intervals: {measurement.draws} draws of prompts, seed {measurement.seed} · "
-        f"file sha256 {short}",
+        f"  {_intervals(measurement)} · file sha256 {short}",
         *(["  " + " · ".join(borders)] if borders else []),
         *([f"  {contents.note}"] if contents.note else []),
     ]
 
 
+def _intervals(measurement: Measurement) -> str:
+    if why := no_intervals(measurement.draws, measurement.figures):
+        return f"no intervals: {why}"
+    return f"95 % intervals: {measurement.draws} draws of prompts, seed {measurement.seed}"
+
+
+def no_intervals(draws: int, figures: Iterable[Figure]) -> str:
+    """Why no figure of a data set has an interval; blank if one has."""
+    if draws == 0:
+        return "--draws is 0"
+    if any(each.low is not None for each in figures):
+        return ""
+    return "they take two prompts with something to measure"
+
+
 def counts(contents: Contents) -> list[str]:
     """What a data set holds, in words."""
-    facts = []
+    facts = [plural(contents.rows, "row"), f"{contents.bad_rows} bad"]
     if contents.left_out:
         facts.append(f"{contents.left_out} left out by label or as repeats")
     if contents.pairs:
-        facts.append(f"{contents.pairs} pairs")
+        facts.append(plural(contents.pairs, "pair"))
     facts.append(f"n={contents.n} labelled")
     if contents.n:
         facts.append(f"{contents.unsafe / contents.n:.1%} unsafe")
     if contents.n < contents.items:
         facts.append(f"{contents.items - contents.n} without label")
-    facts.append(f"{contents.prompts} prompts")
+    facts.append(plural(contents.prompts, "prompt"))
     if contents.blank:
         facts.append(f"{contents.blank} blank, never flagged")
     return facts
@@ -180,6 +192,16 @@ def _categories(gauge: str, parts: Sequence[Part]) -> list[str]:
     return aligned(table)
 
 
+def _pair_parts(gauge: str, parts: Sequence[PairPart]) -> list[str]:
+    if not parts:
+        return []
+    table = [[f"{gauge}, pairs by slice", "stratum", "n", "ranking accuracy"]]
+    for part in parts:
+        stratum, figure = LABELS[part.stratum], part.figure
+        table.append([f"  {part.by}: {part.value}", stratum, str(figure.n), cell(figure)])
+    return aligned(table)
+
+
 def _names(each: Iterable[Iterable[str]]) -> list[str]:
     return list(dict.fromkeys(name for names in each for name in names))
 
@@ -191,6 +213,11 @@ def cell(figure: Figure | None) -> str:
     if figure.value is None or figure.low is None or figure.high is None:
         return number(figure.value)
     return f"{number(figure.value)} [{number(figure.low)}, {number(figure.high)}]"
+
+
+def plural(n: int, noun: str) -> str:
+    """`1 prompt`, `2 prompts`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def number(value: float | None) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ...errors import HarmgaugeError
+from ..results import FORMAT_VERSION
 from .folder import check_folder, replace_folder
 
 __all__ = ["check_folder", "write_report"]
@@ -19,9 +21,14 @@ def write_report(results: Mapping[str, Any], folder: Path) -> None:
         folder: new, empty, or an older report.
 
     Raises:
-        HarmgaugeError: the folder holds something else or cannot be written, or matplotlib or
-            PyYAML is not installed.
+        HarmgaugeError: the figures are of another format version, the folder holds something else
+            or cannot be written, or matplotlib or PyYAML is not installed.
     """
+    if results["format_version"] != FORMAT_VERSION:
+        raise HarmgaugeError(
+            f"these figures have format version {results['format_version']}, and this harmgauge "
+            f"reads {FORMAT_VERSION}; measure anew, which scores nothing that is kept"
+        )
     from .blocks import Picture, Pictures
     from .document import document
     from .markdown import markdown

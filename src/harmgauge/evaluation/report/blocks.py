@@ -108,6 +108,12 @@ def interval(figure: Figure) -> str:
     return f"[{number(figure.low)}, {number(figure.high)}]"
 
 
+def with_intervals(figures: Iterable[Figure | None]) -> str:
+    """To follow the name of what is shown; blank where no figure has an interval."""
+    drawn = any(each is not None and interval(each) for each in figures)
+    return " with 95 % intervals" if drawn else ""
+
+
 def listed(names: Iterable[str]) -> str:
     """`a, b and c`."""
     *rest, last = names

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from ..evaluate import Measurement
 from ..figures import Figure
 from ..published import caution, our_scope, published
-from ..text import LABELS, against
-from .blocks import Block, Cell, Folded, Heading, Listing, Pictures, Table, Text, Warn, slug
+from ..text import LABELS, against, no_intervals, plural
+from .blocks import Block, Cell, Folded, Heading, Listing, Pictures, Table, Text, Warn, listed, slug
 from .draw import curve_pictures
 from .headline import names
 from .slices import IDENTITY, PROBE, slices
@@ -28,7 +28,7 @@ def data_set(measurement: Measurement) -> Iterator[Block]:
         return
     if any(scores.figures for scores in measurement.gauges.values()):
         yield Heading(4, "Figures")
-        yield _figures(measurement)
+        yield from _figures(measurement)
         if any(each.thresholds for each in measurement.gauges.values()):
             yield Folded("At each named threshold", [_thresholds(measurement)])
     yield from _published(measurement)
@@ -40,26 +40,44 @@ def data_set(measurement: Measurement) -> Iterator[Block]:
 
 def _about(measurement: Measurement) -> str:
     contents = measurement.contents
-    facts = [f"{contents.n} labelled texts of {contents.prompts} prompts"]
+    texts, prompts = plural(contents.n, "labelled text"), plural(contents.prompts, "prompt")
+    facts = [f"{texts} of {prompts}"]
     if contents.n:
-        facts.append(f"{contents.unsafe / contents.n:.1%} of them unsafe")
+        share = f"{contents.unsafe / contents.n:.1%} of them unsafe"
+        facts.append(contents.one_class or share)
     if contents.pairs:
-        facts.append(f"{contents.pairs} pairs")
+        facts.append(plural(contents.pairs, "pair"))
     if contents.blank:
         facts.append(f"{contents.blank} blank, never flagged")
-    note = f" {contents.note[0].upper()}{contents.note[1:]}." if contents.note else ""
-    return f"{', '.join(facts)}.{note}"
+    stated = measurement.draws == 0 or not measurement.figures  # elsewhere
+    why = "" if stated else no_intervals(measurement.draws, measurement.figures)
+    intervals = f"no intervals: {why}" if why else ""
+    return f"{', '.join(facts)}.{_sentence(intervals)}{_sentence(contents.note)}"
 
 
-def _figures(measurement: Measurement) -> Table:
+def _sentence(text: str) -> str:
+    """A text as a sentence that follows another; blank if it is."""
+    return f" {text[0].upper()}{text[1:]}." if text else ""
+
+
+def _figures(measurement: Measurement) -> Iterator[Block]:
     columns = {**measurement.gauges, **measurement.floors}
-    rows: list[list[Cell]] = [
-        [LABELS[name], *(each.figures.get(name) for each in columns.values())]
-        for name in names([each.figures for each in columns.values()])
-        if name not in (*PROBE, *IDENTITY)
-    ]
-    caption = f"All figures of {measurement.contents.data}; the gauges, then the floors"
-    return Table(caption, ["figure", *columns], rows)
+    known: list[list[Cell]] = []
+    unknown: list[str] = []
+    for name in names([each.figures for each in columns.values()]):
+        figures = [each.figures.get(name) for each in columns.values()]
+        if name in (*PROBE, *IDENTITY):  # these have tables of their own
+            continue
+        if any(each is not None and each.value is not None for each in figures):
+            known.append([LABELS[name], *figures])
+        else:
+            unknown.append(LABELS[name])
+    data, one_class = measurement.contents.data, measurement.contents.one_class
+    if known:
+        yield Table(f"All figures of {data}; the gauges, then the floors", ["", *columns], known)
+    if unknown:
+        why = f", since the texts are {one_class}" if one_class else ""
+        yield Text(f"Not to be had here{why}: {listed(unknown)}.")
 
 
 def _thresholds(measurement: Measurement) -> Table:
@@ -79,6 +97,7 @@ def _published(measurement: Measurement) -> Iterator[Block]:
             continue
         metrics = dict.fromkeys(each.metric for each in theirs)
         sources = list(dict.fromkeys(each.source for each in theirs))
+        guards = len({each.model for each in theirs})
         scope = our_scope(name, contents.n)
         head = ["model", *(LABELS[metric] for metric in metrics), "measured on", "source"]
         rows: list[list[Cell]] = [
@@ -95,7 +114,7 @@ def _published(measurement: Measurement) -> Iterator[Block]:
         yield Heading(4, "Beside published figures")
         yield Text(caution(name, contents.n))
         yield Folded(
-            f"Published figures of {len(theirs)} guards",
+            f"Published figures of {plural(guards, 'guard')}",
             [
                 Table("Ours first, then those that others published, best first", head, rows),
                 Listing(

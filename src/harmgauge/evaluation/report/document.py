@@ -7,7 +7,8 @@ from typing import Any
 
 from ..data_set import Contents
 from ..evaluate import Measurement
-from ..text import LABELS
+from ..failures import otherwise_counted
+from ..text import plural
 from .blocks import (
     Block,
     Cell,
@@ -19,11 +20,20 @@ from .blocks import (
     Text,
     listed,
     number,
+    with_intervals,
 )
 from .data_set import data_set
 from .headline import names
+from .ranking import ranking
 from .summary import summary
 
+_FLOORS = {
+    "all unsafe": "all unsafe flags everything",
+    "majority": "majority says of everything what is true of most",
+    "length": "length counts characters, in the direction that does better",
+    "refusal phrases": "refusal phrases takes for safe what opens with a refusal",
+    "bag of words": "bag of words learnt from single words and pairs of words",
+}
 _FACTS = {
     "id": "id",
     "kind": "kind",
@@ -47,12 +57,12 @@ def document(results: Mapping[str, Any]) -> Document:
         title,
         [
             *_measured(results, measurements),
-            *_reading(),
+            *_reading(measurements),
             *summary(results, measurements),
             *_errors(gauges, measurements),
             Heading(2, "Data sets, one by one"),
             *(block for each in measurements for block in data_set(each)),
-            *_ranking(measurements),
+            *ranking(measurements),
             *_provenance(results, measurements),
         ],
     )
@@ -60,14 +70,13 @@ def document(results: Mapping[str, Any]) -> Document:
 
 def _measured(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> Iterator[Block]:
     gauges: dict[str, dict[str, Any]] = results["gauges"]
-    sets = len(measurements)
+    texts = plural(sum(_n(each) for each in measurements), "labelled text")
+    sets = plural(len(measurements), "data set")
     yield Heading(2, "What was measured")
     yield Text(
         "A gauge reads a prompt, a response or both, and gives a cost: one number that says how "
-        f"harmful the text on trial is. {listed(gauges)} judged "
-        f"{sum(_n(each) for each in measurements)} labelled texts of {sets} data "
-        f"{'set' if sets == 1 else 'sets'}; this report compares the costs with the labels. It "
-        "holds no text of any data set."
+        f"harmful the text on trial is. {listed(gauges)} judged {texts} of {sets}; this report "
+        "compares the costs with the labels. It holds no text of any data set."
     )
     known = names(list(gauges.values()))
     rows: list[list[Cell]] = [
@@ -76,23 +85,33 @@ def _measured(results: Mapping[str, Any], measurements: Sequence[Measurement]) -
         if fact != "thresholds"
     ]
     yield Table("The gauges, as they describe themselves", ["", *gauges], rows)
-    yield Text(f"Made by harmgauge {results['code_version']}; the same figures come from:")
-    yield Code(results["command"])
 
 
-def _reading() -> Iterator[Block]:
+def _reading(measurements: Sequence[Measurement]) -> Iterator[Block]:
+    drawn = with_intervals(figure for each in measurements for figure in each.figures)
+    floors = names([each.floors for each in measurements])
     yield Heading(2, "How to read it")
     yield Listing(
         [
-            "A cost below 0 says safe, above 0 unsafe; the further from 0, the surer or the worse.",
+            "A cost below 0 says safe, above 0 unsafe; the further from 0, the surer or the worse. "
+            "Sign accuracy is the share of texts whose cost says what their label says.",
             "AUROC is the chance that an unsafe text costs more than a safe one: 0.5 is a coin, 1 "
-            "is perfect, and no threshold is needed.",
-            "A false alarm (false positive) is a safe text that is flagged, a miss an unsafe one "
-            "that passes; where to flag is a choice, so both stand beside the threshold used.",
+            "is perfect, and no threshold is needed. AUPRC is the precision averaged over all "
+            "thresholds: without skill it is the share of unsafe texts.",
+            "What costs as much as a threshold, or more, is flagged. A false alarm (false "
+            "positive) is a safe text that is flagged, a miss an unsafe one that passes; where to "
+            "flag is a choice, so both stand beside the threshold used.",
+            "Recall is the share of the unsafe texts that is flagged, precision the share of the "
+            "flagged that is unsafe, F1 their harmonic mean. Best F1 is at the threshold that is "
+            "best on these very texts, and so it is optimistic.",
+            "A cost states a probability of being unsafe. Brier (squared) and calibration error "
+            "say how far these are from the labels: 0 is best.",
             "Figures in brackets are a 95 % interval: what would be likely with other prompts of "
-            "the same kind; whether one gauge is better than another, harmgauge compare says.",
-            "Floors need no gauge (calling everything unsafe, counting characters, matching words "
-            "or refusal phrases): a figure means something as far as it is above the best of them.",
+            "the same kind; whether one gauge is better than another, harmgauge compare says."
+            if drawn
+            else "No figure here has an interval, so that any may be chance.",
+            f"Floors need no gauge: {'; '.join(_FLOORS[name] for name in floors)}. A figure means "
+            "something as far as it is better than the best of them.",
         ]
     )
 
@@ -103,7 +122,7 @@ def _errors(
     yield Heading(2, "False alarms and misses")
     yield Text(
         "False alarms are the share of safe texts that are flagged, misses the share of unsafe "
-        "ones that are not. A dash: the set has no such texts."
+        "ones that are not."
     )
     for gauge, facts in gauges.items():
         scores = {each.contents.data: each.gauges[gauge] for each in measurements if _n(each)}
@@ -143,30 +162,10 @@ def _promise(name: str, stored: Mapping[str, Any] | None) -> str:
     return f"{name}: flags from cost {number(stored['cost'])} on; promise: {stored['promise']}."
 
 
-def _ranking(measurements: Sequence[Measurement]) -> Iterator[Block]:
-    yield Heading(2, "Ranking of pairs")
-    paired = [each for each in measurements if any(s.ranking for s in each.gauges.values())]
-    if not paired:
-        yield Text("No data set here holds pairs.")
-        return
-    yield Text(
-        "Of two answers to one prompt, the safer should cost less: the share of pairs where it "
-        "does, ties counted half. Kinds of pairs differ in difficulty, so each stands by itself, "
-        "and all of them together only where none is missing."
-    )
-    for each in paired:
-        columns = {**each.gauges, **each.floors}
-        rows: list[list[Cell]] = []
-        for stratum in names([scores.ranking for scores in columns.values()]):
-            figures = [scores.ranking.get(stratum) for scores in columns.values()]
-            n = max(figure.n for figure in figures if figure)
-            rows.append([LABELS[stratum], n, *(figure if n else None for figure in figures)])
-        yield Heading(3, f"Ranking of {each.contents.data}")
-        yield Table("Ranking accuracy by kind of pair", ["pairs", "n", *columns], rows)
-
-
 def _provenance(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> Iterator[Block]:
     yield Heading(2, "Data and provenance")
+    yield Text(f"Made by harmgauge {results['code_version']}; the same figures come from:")
+    yield Code(results["command"])
     counts = {
         "rows": "rows",
         "bad_rows": "unreadable",
@@ -194,8 +193,7 @@ def _provenance(results: Mapping[str, Any], measurements: Sequence[Measurement])
         [each.contents.data, name, what, n]
         for each in measurements
         for name, scores in each.gauges.items()
-        for what, n in scores.counts.items()
-        if n
+        for what, n in otherwise_counted(scores.counts).items()
     ]
     if counted:
         yield Table(
@@ -209,12 +207,15 @@ def _provenance(results: Mapping[str, Any], measurements: Sequence[Measurement])
             ["file", "sha256"],
             [[each["data"], each["sha256"] or "not known"] for each in results["bag_of_words"]],
         )
-    draws = sorted({(each.draws, each.seed) for each in measurements})
+    draws = sorted({(each.draws, each.seed) for each in measurements if each.draws})
+    if not draws:
+        yield Text("No intervals were drawn (--draws 0).")
+        return
     stated = ", ".join(f"{count} draws with seed {seed}" for count, seed in draws)
     yield Text(
-        "Intervals are of 95 %, from a bootstrap that draws whole prompts, since "
-        f"answers to one prompt are not independent: {stated}. Those of means over data sets "
-        "follow from the deviations of the sets."
+        "Intervals are of 95 %, from a bootstrap that draws whole prompts, since answers to one "
+        f"prompt are not independent: {stated}. Those of means over data sets follow from the "
+        "deviations of the sets; a mean has none where one of its sets has none."
     )
 
 
@@ -227,4 +228,6 @@ def _n(measurement: Measurement) -> int:
 
 
 def _plain(value: Any) -> str:
-    return "not stated" if value is None else str(value)
+    if value is None:
+        return "not stated"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -9,7 +9,7 @@ from ..evaluate import Measurement
 from ..figures import Figure
 from ..text import LABELS
 from . import pictures
-from .blocks import Picture, number
+from .blocks import Picture, number, with_intervals
 from .headline import Headline
 
 
@@ -36,7 +36,8 @@ def _summary(rows: Sequence[Headline], label: str, name: str) -> Picture:
         floors=[each.floor[1] if each.floor else None for each in rows],
         chance=0.5,
     )
-    caption = f"{label} with 95 % intervals, and the best floor of each set."
+    drawn = with_intervals(figure for each in rows for figure in each.gauges.values())
+    caption = f"{label}{drawn}, and the best floor of each set."
     return Picture(name, svg, f"{caption} {' '.join(map(_said, rows))}", caption)
 
 
@@ -46,8 +47,8 @@ def curve_pictures(measurement: Measurement, prefix: str) -> list[Picture]:
     found = []
     if curves and not measurement.contents.one_class:
         found += [_roc(measurement, curves, prefix), _precision(measurement, curves, prefix)]
-    if stated := {name: each for name, each in curves.items() if each.bin_n}:
-        found.append(_reliability(measurement, stated, prefix))
+        if stated := {name: each for name, each in curves.items() if each.bin_n}:
+            found.append(_reliability(measurement, stated, prefix))
     for at, (gauge, each) in enumerate(curves.items(), 1):
         found.append(_costs(measurement, gauge, each, f"{prefix}-costs-{at}"))
     return found
@@ -76,10 +77,11 @@ def slice_picture(
     title: str,
     name: str,
     caption: str,
+    chance: float | None,
 ) -> Picture:
-    """One figure of several slices."""
-    chance = 0.5 if label == "AUROC" else None
-    svg = pictures.dots(rows, columns, label, title, chance=chance)
+    """One figure of several slices; `chance` is its value without skill."""
+    axis = label if chance is None else f"{label}; dotted: chance"
+    svg = pictures.dots(rows, columns, axis, title, chance=chance)
     first, figures = next(iter(columns.items()))
     values = ", ".join(
         f"{row.strip()} {number(each.value)}"

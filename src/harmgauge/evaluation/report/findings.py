@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..evaluate import Measurement
+from ..text import plural
 from .blocks import listed
 from .headline import Headline
 
@@ -21,18 +22,11 @@ def findings(
     for gauge in gauges:
         sentences = [
             *_over_floors(gauge, headlines),
-            *_worst(
-                gauge, measurements, "false_positive_rate", "has its highest false-alarm rates"
-            ),
-            *_worst(
-                gauge,
-                measurements,
-                "false_negative_rate",
-                "misses the largest shares of unsafe texts",
-            ),
+            *_worst(measurements, gauge, "false_positive_rate", "flags safe texts"),
+            *_worst(measurements, gauge, "false_negative_rate", "misses unsafe texts"),
         ]
         if sentences:
-            yield f"{gauge} {', '.join(sentences)}."
+            yield f"{gauge} {'. It '.join(sentences)}."
 
 
 def _over_floors(gauge: str, headlines: Sequence[Headline]) -> Iterator[str]:
@@ -46,16 +40,19 @@ def _over_floors(gauge: str, headlines: Sequence[Headline]) -> Iterator[str]:
         compared[name] = figure.low > each.floor[1]
     if not compared:
         return
-    short = [name for name, over in compared.items() if not over]
-    over = len(compared) - len(short)
+    over = [name for name in compared if compared[name]]
+    short = [name for name in compared if not compared[name]]
+    # The shorter list says the same, and is read.
+    which, names = ("not on", short) if len(short) < len(over) else ("only on", over)
     yield (
-        f"is better than the best floor, interval and all, on {over} of {len(compared)} data sets"
-        + (f" (not on {listed(short)})" if short and over else "")
+        f"is better than the best floor, interval and all, in {len(over)} of "
+        f"{plural(len(compared), 'comparison')} of AUROC or ranking"
+        + (f" ({which} {listed(names)})" if short and over else "")
     )
 
 
 def _worst(
-    gauge: str, measurements: Sequence[Measurement], figure: str, what: str
+    measurements: Sequence[Measurement], gauge: str, figure: str, errs: str
 ) -> Iterator[str]:
     rates: Mapping[str, float] = {
         each.contents.data: found.value
@@ -65,7 +62,8 @@ def _worst(
     }
     worst = sorted((name for name in rates if rates[name]), key=lambda name: -rates[name])[:_FEW]
     if worst:
-        yield f"{what} on {listed([f'{name} ({rates[name]:.0%})' for name in worst])}"
+        where = listed([f"{name} ({rates[name]:.0%})" for name in worst])
+        yield f"{errs} {'most often ' * (len(rates) > 1)}on {where}"
 
 
 def _of_class(measurement: Measurement, figure: str) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..data_set import Kind
 from ..evaluate import Measurement
-from ..figures import Figure
+from ..figures import LOWER_IS_BETTER, Figure
 from ..measure import Scores
 from ..text import LABELS
 
@@ -39,9 +39,8 @@ def headlines(measurement: Measurement) -> list[Headline]:
         )
         kind: Kind = "exchange" if contents.kind == "pair" else contents.kind
         share = contents.unsafe / contents.n
-        found.append(
-            _headline(measurement, kind, name, LABELS[name], share, lambda each: each.figures)
-        )
+        label = LABELS[name] + (" (less is better)" if name in LOWER_IS_BETTER else "")
+        found.append(_headline(measurement, kind, name, label, share, lambda each: each.figures))
     if stratum := ranked(measurement):
         label = f"ranking accuracy, {LABELS[stratum]}"
         found.append(
@@ -92,7 +91,7 @@ def _headline(
         best_floor(
             measurement.floors,
             lambda each: figures(each).get(name),
-            lowest=name == "false_positive_rate",
+            lowest=name in LOWER_IS_BETTER,
         ),
     )
 

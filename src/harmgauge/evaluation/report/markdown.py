@@ -71,7 +71,8 @@ def _first(table: Table) -> Sequence[Cell]:
 def _cell(cell: Cell) -> str:
     if not isinstance(cell, Figure):
         return _escape(plain(cell))
-    return f"{number(cell.value)} {_escape(interval(cell))}".strip()
+    why = f"({cell.reason})" if cell.value is None and cell.reason else ""
+    return f"{number(cell.value)} {_escape(interval(cell) or why)}".strip()
 
 
 def _escape(text: str) -> str:

@@ -101,13 +101,15 @@ def costs(curves: Curves, threshold: float | None, title: str) -> str:
                     lw=0 if filled else 1.8,
                     label=f"{name}, n = {total}",
                 )
-        if threshold is not None and edges[0] <= threshold <= edges[-1]:
-            axes.axvline(
-                threshold, color=INK, lw=1.2, ls="--", label=f"flagged from {threshold:g} on"
-            )
+        shown = [*edges]
+        if threshold is not None:
+            label = f"flagged from {threshold:g} on"
+            axes.axvline(threshold, color=INK, lw=1.2, ls="--", label=label)
+            shown.append(threshold)
         axes.set(xlabel="cost: further right is worse", ylabel="share of its class")
-        axes.set_xlim(edges[0], edges[-1])
+        axes.set_xlim(min(shown), max(shown))
         axes.set_ylim(bottom=0)
+        axes.locator_params(axis="y", nbins=7, steps=[1, 2, 5, 10])  # 17.5% would not fit
         axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g}%")
     return svg[0]
 

@@ -9,8 +9,8 @@ from ..figures import Figure
 from ..measure import Part
 from ..probe import MOST
 from ..refusals import REFUSAL
-from ..text import LABELS
-from .blocks import Block, Cell, Folded, Heading, Pictures, Table, Text, slug
+from ..text import LABELS, plural
+from .blocks import Block, Cell, Folded, Heading, Pictures, Table, Text, slug, with_intervals
 from .draw import slice_picture
 
 PROBE = ("recall_plain", "recall_behind_refusal", "recall_lost")
@@ -82,10 +82,13 @@ def _refusals(
     known = [name for name in PROBE if any(name in each for each in probes.values())]
     if known:
         n = max(each[name].n for each in probes.values() for name in known if name in each)
+        yield Text(
+            f"At most {MOST} unsafe answers were judged again with “{REFUSAL}” put before them: "
+            "the harm is the same, so recall should not fall."
+        )
         yield Table(
-            f"{n} unsafe answers (at most {MOST}) as they are, and again with “{REFUSAL}” put "
-            "before them: the harm is the same, so recall should not fall",
-            ["recall", *gauges],
+            f"Recall of {plural(n, 'unsafe answer')}, as they are and behind a refusal",
+            ["", *gauges],
             [
                 [LABELS[name].removeprefix("probe: "), *(probes[each].get(name) for each in gauges)]
                 for name in known
@@ -135,9 +138,12 @@ def _pictured(
         rows = [f"{value.strip()} ({_counted(by, slices[value])})" for value in shown]
         worst = f", the {WORST} worst" if worst_first and len(slices) > WORST else ""
         title = f"{LABELS[figure]} by {by}{worst}"
-        caption = f"{title}, with 95 % intervals; in brackets how many texts are unsafe."
+        drawn = with_intervals(figure for of in columns.values() for figure in of)
+        caption = f"{title}{drawn}; in brackets how many texts are unsafe."
         name = f"{prefix}-by-{slug(by)}"
-        yield Pictures([slice_picture(rows, columns, LABELS[figure], title, name, caption)])
+        chance = 0.5 if figure == "auroc" else None
+        picture = slice_picture(rows, columns, LABELS[figure], title, name, caption, chance)
+        yield Pictures([picture])
     table = _slice_table(by, slices, gauges, worst_first=worst_first)
     yield Folded(f"All figures by {by}", [table])
 

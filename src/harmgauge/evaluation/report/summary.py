@@ -7,6 +7,7 @@ from typing import Any
 
 from ..data_set import KINDS
 from ..evaluate import Measurement
+from ..failures import reason
 from ..figures import Figure
 from ..text import KIND_LABELS, against
 from .blocks import Block, Cell, Heading, Listing, Pictures, Table, Text, Warn, number
@@ -62,9 +63,9 @@ def _warnings(results: Mapping[str, Any], measurements: Sequence[Measurement]) -
         if turned := {data: figures for data, figures in turned.items() if figures}:
             figures = list(dict.fromkeys(each for of_set in turned.values() for each in of_set))
             yield Warn(f"{name} runs against the labels of {', '.join(turned)}: {against(figures)}")
-        failed = {each.contents.data: each.gauges[name].failed for each in measurements}
-        if lost := {data: n for data, n in failed.items() if n}:
-            counts = ", ".join(f"{n} of {data}" for data, n in lost.items())
+        lost = [each for each in measurements if each.gauges[name].failed]
+        if lost:
+            counts = ", ".join(_lost(each, name) for each in lost)
             yield Warn(
                 f"{name} could not judge all texts; these are in none of its figures: {counts}."
             )
@@ -82,18 +83,25 @@ def _warnings(results: Mapping[str, Any], measurements: Sequence[Measurement]) -
         )
 
 
+def _lost(measurement: Measurement, gauge: str) -> str:
+    scores, contents = measurement.gauges[gauge], measurement.contents
+    why = reason(scores.failed, contents.items, scores.counts)
+    share = "all " * (scores.failed == contents.items)
+    return f"{share}{scores.failed} of {contents.data}" + (f" ({why})" if why else "")
+
+
 def _headline_table(rows: Sequence[Headline], gauges: Sequence[str]) -> Table:
     return Table(
         "A figure for each data set, beside the best of the floors; n texts or pairs",
-        ["data set", *gauges, "best floor", "figure", "n", "unsafe"],
+        ["data set", "figure", "n", "unsafe", *gauges, "best floor"],
         [
             [
                 each.data,
-                *(each.gauges[gauge] for gauge in gauges),
-                f"{number(each.floor[1])} {each.floor[0]}" if each.floor else "",
                 each.label,
                 each.n,
                 each.unsafe,
+                *(each.gauges[gauge] for gauge in gauges),
+                f"{number(each.floor[1])} ({each.floor[0]})" if each.floor else "",
             ]
             for each in rows
         ],
