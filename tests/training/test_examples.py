@@ -15,7 +15,7 @@ def load(folder: Path, rows: list[dict], **options):
     write_rows(folder / "made" / "rows.jsonl", rows)
     source = Source(path="made/rows.jsonl", licence="CC0-1.0", **options)
     data = Data(root=str(folder), train=[source], valid=[source])
-    return load_sources([source], data, 0, folder)[0]
+    return load_sources([source], data, folder)[0]
 
 
 def account(report) -> int:
@@ -103,7 +103,7 @@ def test_a_hub_id_is_read_when_asked_for_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     source = Source(path="hub:owner/pets:test", licence="CC0-1.0")
     data = Data(root=str(tmp_path), train=[source], valid=[source])
-    (loaded,) = load_sources([source], data, 0, tmp_path)
+    (loaded,) = load_sources([source], data, tmp_path)
     assert asked == [("owner/pets", "test")]
     assert loaded.rows[0].source == "pets"
 
@@ -112,7 +112,7 @@ def test_a_missing_file_names_the_folder(tmp_path):
     source = Source(path="no/such.jsonl", licence="CC0-1.0")
     data = Data(root=str(tmp_path), train=[source], valid=[source])
     with pytest.raises(DataError, match=r"no/such\.jsonl"):
-        load_sources([source], data, 0, tmp_path)
+        load_sources([source], data, tmp_path)
 
 
 def test_training_rows_that_share_a_prompt_with_validation_are_dropped(tmp_path):

@@ -74,6 +74,26 @@ def test_balance_of_a_validation_source_reaches_the_calibration(
     assert read_bundle(tmp_path / "run" / "bundle").calibration.prior == pytest.approx(0.5, abs=0.1)
 
 
+def test_runs_of_several_seeds_see_the_same_rows(tmp_path, make_recipe, encoder_base):
+    def drawn(**changes):
+        recipe = make_recipe(encoder_base)
+        data = {**recipe.data.model_dump(by_alias=True), "seed": changes.pop("data_seed", 0)}
+        data["train"][0] |= {"cap": 50, "refusal_first": 0.5}
+        evaluate = {"cap": 40}
+        job = prepare(make_recipe(encoder_base, data=data, evaluate=evaluate, **changes), tmp_path)
+        return (
+            [(each.id, each.ids) for each in job.train],
+            [each.id for each in job.watched],
+            job.schedule.steps,
+        )
+
+    first, other, redrawn = drawn(), drawn(seed=1), drawn(data_seed=1)
+    assert first[:2] == other[:2]
+    assert first[2] != other[2]
+    assert first[0] != redrawn[0]
+    assert first[1] != redrawn[1]
+
+
 def test_the_run_folder_tells_what_happened(finished):
     run = finished / "run"
     assert (run / "loss.png").read_bytes().startswith(b"\x89PNG")

@@ -15,9 +15,8 @@ from harmgauge.training.recipe import Data, Source
 
 def load(folder: Path, path: str, seed: int = 0, **options):
     source = Source(path=path, licence="Apache-2.0", **options)
-    return load_sources(
-        [source], Data(root=str(folder), train=[source], valid=[source]), seed, folder
-    )[0]
+    data = Data(root=str(folder), seed=seed, train=[source], valid=[source])
+    return load_sources([source], data, folder)[0]
 
 
 def test_a_family_is_a_source_and_caps_draw_by_the_seed(tmp_path):

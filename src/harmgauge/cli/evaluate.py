@@ -199,7 +199,7 @@ def _training_rows(file: str, data_root: str | None) -> list[Row]:
 
     recipe = _recipe(file, data_root)
     train, valid = (
-        load_sources(sources, recipe.data, recipe.seed, Path(file).parent)
+        load_sources(sources, recipe.data, Path(file).parent)
         for sources in (recipe.data.train, recipe.data.valid)
     )
     drop_leaks(train, valid)

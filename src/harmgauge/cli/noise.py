@@ -56,14 +56,14 @@ def noise(
     settings = read_recipe(recipe, overrides)
     data, folder = settings.data, recipe.parent
     model, tokenizer = new_cost_model(resolve_base(base), max_tokens=settings.model.max_tokens)
-    train = load_sources(data.train, data, settings.seed, folder)
-    drop_leaks(train, load_sources(data.valid, data, settings.seed, folder))
+    train = load_sources(data.train, data, folder)
+    drop_leaks(train, load_sources(data.valid, data, folder))
     doubts = find_noise(
         train,
         model,
         Windower(tokenizer, model.spec.layout),
         folds=folds,
-        seed=settings.seed,
+        seed=data.seed,
         quiet=quiet,
     )
     write_doubts(doubts, output)

@@ -85,10 +85,8 @@ class LoadedSource:
     """what rows count besides, by id, where their label is doubted; see `noise`"""
 
 
-def load_sources(
-    sources: Sequence[Source], data: Data, seed: int, folder: Path
-) -> list[LoadedSource]:
-    """Read, clean and cap the given sources.
+def load_sources(sources: Sequence[Source], data: Data, folder: Path) -> list[LoadedSource]:
+    """Read, clean and cap the given sources; `data.seed` decides what is drawn.
 
     Exact duplicates become one row; rows that differ in the label alone become one row with the
     mean label; of pairs that disagree on which response is safer the first counts; pairs with
@@ -99,7 +97,7 @@ def load_sources(
     Raises:
         DataError: a file is missing or unreadable, or nothing of it can be used.
     """
-    return [_load(source, data, seed, folder) for source in sources]
+    return [_load(source, data, folder) for source in sources]
 
 
 def drop_leaks(train: Sequence[LoadedSource], valid: Sequence[LoadedSource]) -> None:
@@ -163,7 +161,7 @@ def _is_unsafe(row: Row) -> bool:
     return (row.items[0].unsafe or 0) >= 0.5
 
 
-def _load(source: Source, data: Data, seed: int, folder: Path) -> LoadedSource:
+def _load(source: Source, data: Data, folder: Path) -> LoadedSource:
     path = find_source(source.path, data.root, folder)
     table = read_rows(
         path,
@@ -187,11 +185,11 @@ def _load(source: Source, data: Data, seed: int, folder: Path) -> LoadedSource:
     report.read = report.bad + report.duplicate + report.left_out + len(of_kind)
     rows = _clean([_shape(row, source) for row in of_kind], report, source.unlabelled)
     if source.cap is not None and len(rows) > source.cap:
-        chosen = np.random.default_rng(seed).permutation(len(rows))[: source.cap]
+        chosen = np.random.default_rng(data.seed).permutation(len(rows))[: source.cap]
         report.capped = len(rows) - source.cap
         rows = [rows[i] for i in sorted(chosen)]
     if source.refusal_first:
-        rows = put_refusals_first(rows, source.refusal_first, seed)
+        rows = put_refusals_first(rows, source.refusal_first, data.seed)
     if not rows:
         raise DataError(
             f"{path}: none of {report.read} rows can be trained on ({report.bad} unreadable, "

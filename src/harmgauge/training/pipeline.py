@@ -93,8 +93,8 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     choose_trainable(base.model, recipe.model)
     teachers = (*base.teachers, *provenance(recipe.distil.teachers if recipe.distil else ()))
     check_licence(recipe.licence, teachers, base.data)
-    train_sources = load_sources(recipe.data.train, recipe.data, recipe.seed, folder)
-    valid_sources = load_sources(recipe.data.valid, recipe.data, recipe.seed, folder)
+    train_sources = load_sources(recipe.data.train, recipe.data, folder)
+    valid_sources = load_sources(recipe.data.valid, recipe.data, folder)
     drop_leaks(train_sources, valid_sources)
     if recipe.data.weights is not None:
         apply_doubts(train_sources, Path(recipe.data.weights))
@@ -119,7 +119,7 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
             "teachers, and of what the recipe and its training rows hold the weight is 0"
         )
     valid = tokenise(valid_sources, windower)
-    watched = _capped(_watched(valid, recipe.evaluate.watch), recipe.evaluate.cap, recipe.seed)
+    watched = _capped(_watched(valid, recipe.evaluate.watch), recipe.evaluate.cap, recipe.data.seed)
     check_choice(watched)
     if recipe.calibrate:
         check_calibration(valid_sources)
@@ -276,7 +276,7 @@ def _watched(examples: Sequence[Example], names: Sequence[str] | None) -> Sequen
 
 
 def _capped(examples: Sequence[Example], cap: int, seed: int) -> list[Example]:
-    """At most `cap` examples of each source, drawn with the recipe's seed."""
+    """At most `cap` examples of each source, drawn with `data.seed`."""
     seen: dict[str, int] = {}
     kept = []
     for index in np.random.default_rng(seed).permutation(len(examples)):

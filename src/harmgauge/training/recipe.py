@@ -55,7 +55,7 @@ class Source(Section):
     """leave out rows whose prompt stands in these files, too: a validation source that shares
     prompts with training data would cost the latter its rows"""
     cap: int | None = Field(default=None, ge=1)
-    """at most this many rows, drawn with the recipe's seed"""
+    """at most this many rows, drawn with `data.seed`"""
     weight: float = Field(default=1.0, gt=0)
     """of each row, in the loss, or of a validation source in the calibration"""
     unlabelled: bool = False
@@ -91,6 +91,9 @@ class Data(Section):
 
     root: str = "data"
     """folder that relative paths start from; the recipe's own folder is tried too"""
+    seed: int = 0
+    """of the rows that caps, `refusal_first` and `evaluate.cap` draw: its own, so that runs with
+    several seeds see the same rows"""
     weights: str | None = None
     """file of `harmgauge data noise`: what training rows count whose label is doubted"""
     train: list[Source] = Field(min_length=1)
@@ -198,6 +201,7 @@ class Recipe(Section):
     base: str
     """Hub id, folder, name of a folder in the cache of base models, or `gauge:` and a gauge"""
     seed: int = 0
+    """of the head's first weights, the order of batches and dropout"""
     storage: Literal["int8", "fp32"] = "int8"
     """how the bundle stores its weights"""
     runtime: Literal["onnx", "torch"] = "onnx"
