@@ -124,6 +124,38 @@ def test_training_rows_that_share_a_prompt_with_validation_are_dropped(tmp_path)
     assert account(train.report) == train.report.read
 
 
+def test_rows_whose_prompt_stands_in_another_file_are_left_out(tmp_path):
+    write_rows(tmp_path / "far" / "one.jsonl", [qa("a", "sun", True), qa("c", "rain", False)])
+    write_rows(tmp_path / "far" / "two.jsonl", [{"prompt": "d"}])
+    rows = [qa(prompt, "cat", prompt in "ab") for prompt in "abcde"]
+    apart = load(tmp_path, rows, apart_from=["far/one.jsonl", "far/two.jsonl"], cap=2)
+    assert [row.group for row in apart.rows] == ["b", "e"]
+    report = apart.report
+    assert (report.read, report.left_out, report.capped, report.used) == (5, 3, 0, 2)
+    assert account(report) == report.read
+    with pytest.raises(DataError, match=r"no file far/three\.jsonl"):
+        load(tmp_path, rows, apart_from=["far/three.jsonl"])
+    with pytest.raises(DataError, match=r"5 of another kind"):
+        load(tmp_path, rows, apart_from=["made/rows.jsonl"])
+
+
+def test_files_to_keep_apart_from_have_the_layout_of_their_source(tmp_path):
+    written = [{"question": prompt, "verdict": verdict} for prompt, verdict in ("ay", "by", "cz")]
+    write_rows(tmp_path / "far" / "rows.jsonl", written[1:])
+    layout = {"columns": {"prompt": "question", "label": "verdict"}, "labels": {"y": 1, "z": None}}
+    loaded = load(tmp_path, written, apart_from=["far/rows.jsonl"], **layout)
+    assert [row.group for row in loaded.rows] == ["a"]
+
+
+def test_templates_can_be_kept_apart_from(tmp_path):
+    options = {"path": "templates:twins", "licence": "Apache-2.0"}
+    source = Source(**options, apart_from=["templates:twins:train"])
+    valid = Source(path="templates:twins:valid", licence="Apache-2.0")
+    data = Data(root=str(tmp_path), train=[source], valid=[valid])
+    apart, alone = (load_sources([each], data, tmp_path)[0] for each in (source, valid))
+    assert {row.group for row in apart.rows} == {row.group for row in alone.rows}
+
+
 def test_balance_gives_both_classes_the_same_mass(tmp_path):
     rows = [qa(f"p {i}", "cat", i % 4 != 0) for i in range(40)]
     loaded = load(tmp_path, rows, balance=True, weight=2.0)

@@ -185,7 +185,8 @@ def _training_files(file: str, data_root: str | None) -> list[str]:
 
     recipe = _recipe(file, data_root)
     sources = (*recipe.data.train, *recipe.data.valid)  # validation prompts are kept out
-    found = [find_source(each.path, recipe.data.root, Path(file).parent) for each in sources]
+    paths = [path for each in sources for path in (each.path, *each.apart_from)]
+    found = [find_source(path, recipe.data.root, Path(file).parent) for path in paths]
     return [file, *map(str, dict.fromkeys(found))]
 
 

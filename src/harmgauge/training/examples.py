@@ -174,11 +174,7 @@ def _load(source: Source, data: Data, folder: Path) -> LoadedSource:
         source=source.name or (path.parent.name if isinstance(path, Path) else None),
     )
     report = SourceReport(table.source, source.licence)
-    elsewhere = {
-        row.group
-        for other in source.apart_from
-        for row in read_rows(find_source(other, data.root, folder)).rows
-    }
+    elsewhere = _prompts_elsewhere(source, data, folder)
     of_kind = [row for row in table.rows if _of_kind(row, source) and row.group not in elsewhere]
     report.bad, report.duplicate = len(table.bad), table.collapsed
     report.left_out = table.left_out + len(table.rows) - len(of_kind)
@@ -199,6 +195,24 @@ def _load(source: Source, data: Data, folder: Path) -> LoadedSource:
     report.used = len(rows)
     report.unsafe = _count_unsafe(rows)
     return LoadedSource(source, rows, report, str(path), table.unused)
+
+
+def _prompts_elsewhere(source: Source, data: Data, folder: Path) -> set[str]:
+    """The prompts of the files that a source is kept apart from, whatever their labels.
+
+    A source that names its columns shares them with these files.
+    """
+    columns = None if source.columns is None else Columns(**source.columns)
+    tables = [
+        read_rows(
+            find_source(other, data.root, folder),
+            columns=columns,
+            labels=None if columns is None else source.labels,
+            unlabelled=True,
+        )
+        for other in source.apart_from
+    ]
+    return {row.group for table in tables for row in table.rows}
 
 
 def _count_unsafe(rows: Iterable[Row]) -> int:
