@@ -60,12 +60,17 @@ def test_keys_that_came_later_are_written_where_they_say_something(bundle, tmp_p
     assert "knots" not in written["calibration"]
     assert "sha256" not in written["thresholds"][0]
     assert "categories" not in written
+    assert "calibration_by_kind" not in written
+    assert "cost_by_kind" not in written["thresholds"][0]
     again = replace(
         read_bundle(bundle),
         outputs=("cost", "spam"),
         categories={"spam": replace(MANIFEST.calibration, knots=((0.0, 0.5), (1, 2.5)))},
         calibration=replace(MANIFEST.calibration, knots=((-1.0, -2.5), (1, 0.5))),
-        thresholds=(replace(MANIFEST.thresholds[0], sha256=("ab12",)),),
+        calibration_by_kind={"prompt": replace(MANIFEST.calibration, knots=((-1, 0.5), (1, 2.5)))},
+        thresholds=(
+            replace(MANIFEST.thresholds[0], sha256=("ab12",), cost_by_kind={"prompt": 2.5}),
+        ),
     )
     assert Manifest.from_json(again.to_json()) == again
     assert again.id != read_bundle(bundle).id

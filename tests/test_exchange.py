@@ -33,6 +33,20 @@ def test_the_last_message_is_on_trial(roles, expected):
     assert Exchange.of(messages) == Exchange.of({"messages": messages}) == expected
 
 
+@pytest.mark.parametrize(
+    ("exchange", "kind"),
+    [
+        (Exchange("a cat"), "prompt"),
+        (Exchange("a cat", history=(("assistant", "hello"),)), "prompt"),
+        (Exchange(response="a dog"), "response"),
+        (Exchange("a cat", "a dog"), "exchange"),
+        (Exchange(response="a dog", history=(("assistant", "hello"),)), "exchange"),
+    ],
+)
+def test_the_kind_is_what_is_on_trial_and_whether_alone(exchange, kind):
+    assert exchange.kind == kind
+
+
 def test_parts_of_a_message_are_joined():
     parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
     assert Exchange.from_messages([{"role": "user", "content": parts}]).prompt == "one\ntwo"

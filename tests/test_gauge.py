@@ -211,6 +211,54 @@ def test_another_prior_shifts_costs_and_stored_thresholds_alike(tiny_bundle, tin
         load(tiny_bundle, prior=1.0)
 
 
+INPUTS = ["hello", Exchange(response="a cat"), Exchange("hello", "a cat"), "", None]
+KINDS = np.array(["prompt", "response", "exchange", "prompt", ""])
+
+
+@pytest.fixture
+def by_kind(tiny_gauge, tiny_bundle):
+    """The tiny gauge with a scale for prompts and one for exchanges."""
+    scales = {
+        "prompt": Calibration(-1.0, 2.0, 0.4, "made", 9),
+        "exchange": Calibration(0.5, 0.25, 0.1, "made", 9),
+    }
+    stored = tiny_gauge.manifest.thresholds[0]
+    apart = replace(stored, name="apart", cost_by_kind={"prompt": -2.0})
+    manifest = replace(tiny_gauge.manifest, calibration_by_kind=scales, thresholds=(stored, apart))
+    tokenizer = Tokenizer.from_file(str(tiny_bundle / "tokenizer.json"))
+    runtime = load_runtime(tiny_bundle, manifest)
+    return lambda prior=None: Gauge(manifest, tokenizer, runtime, prior=prior)
+
+
+def test_each_kind_of_input_has_its_own_scale(by_kind, tiny_gauge):
+    gauge = by_kind()
+    raw = tiny_gauge.raw_scores(INPUTS)[:, 0]
+    expected = gauge.manifest.scales.cost(raw, KINDS)
+    np.testing.assert_allclose(gauge.score(INPUTS)[:3], expected[:3], atol=1e-6)
+    assert [v.cost for v in gauge.verdicts(INPUTS)[3:]] == [0.0, None]
+    assert gauge.score(INPUTS)[1] == pytest.approx(tiny_gauge.score(INPUTS)[1], abs=1e-6)
+    messages = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "a cat"}]
+    assert gauge.score([messages])[0] == pytest.approx(expected[2], abs=1e-3)
+    responses = ["a cat", "rain", "please tell me"]
+    assert [place for place, _ in gauge.rank("hello", responses)] == [
+        place for place, _ in tiny_gauge.rank("hello", responses)
+    ]
+
+
+def test_a_prior_and_a_stored_threshold_move_with_each_kind(by_kind):
+    usual, rare = by_kind(), by_kind(0.01)
+    shifts = [logit(0.01) - logit(prior) for prior in (0.4, 0.25, 0.1)]
+    np.testing.assert_allclose(rare.score(INPUTS)[:3] - usual.score(INPUTS)[:3], shifts)
+    for name, costs in (("fpr1", [0.75, 0.75, 0.75]), ("apart", [-2.0, 0.75, 0.75])):
+        before, after = usual.verdicts(INPUTS, name), rare.verdicts(INPUTS, name)
+        assert [v.threshold for v in before[:3]] == costs
+        np.testing.assert_allclose([v.threshold for v in after[:3]], np.add(costs, shifts))
+        assert [v.unsafe for v in after[:3]] == [v.unsafe for v in before[:3]]
+    assert rare.threshold("apart", "prompt") == pytest.approx(-2.0 + shifts[0])
+    assert rare.threshold("apart") == pytest.approx(0.75 + shifts[1])
+    assert {v.threshold for v in rare.verdicts(INPUTS, 0.5)} == {0.5}
+
+
 def test_rank_puts_the_safest_first(tiny_gauge):
     responses = ["cat", "dog", "rain", "cat", "please tell me"]
     ranking = tiny_gauge.rank("hello", responses)
@@ -256,6 +304,11 @@ def test_further_outputs_are_categories(tiny_gauge, tiny_bundle):
     assert verdict.categories["violence"] == verdict.probability
     far = replace(manifest, calibration=replace(scale, bias=-5000.0))
     assert Gauge(far, tokenizer, Two()).verdict("hello").categories == {"violence": 0.0}
+    kind = replace(manifest, calibration_by_kind={"prompt": replace(scale, bias=-1.0, prior=0.2)})
+    prompt, rare = (Gauge(kind, tokenizer, Two(), prior=p).verdict("hello") for p in (None, 0.01))
+    # The cost of prompts is 1 / 2 - 1, of which a category is never more probable.
+    assert prompt.categories["violence"] == pytest.approx(1 / (1 + math.exp(0.5)))
+    assert rare.categories["violence"] / rare.probability == pytest.approx(1)
     with pytest.raises(BundleError, match="1 outputs"):
         Gauge(manifest, tokenizer, Spy())
 

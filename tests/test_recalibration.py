@@ -16,7 +16,9 @@ from harmgauge.recalibration import (
     recalibrate,
     rescale,
     store,
+    untouched,
 )
+from harmgauge.scales import Scales
 
 BENT = Calibration(-0.5, 3.0, 0.5, "own", 9, knots=((-1.0, -4.0), (0.0, 0.0), (0.5, 3.0)))
 
@@ -135,22 +137,90 @@ def test_isotonic_needs_many_of_each_kind(manifest):
 
 def test_a_threshold_keeps_its_place_on_a_scale_that_bends_and_back(manifest):
     raw = np.linspace(-5, 5, 2001)
-    bent = rescale(manifest, BENT)
+    bent = rescale(manifest, Scales(BENT))
     flagged = manifest.calibration.cost(raw) >= manifest.thresholds[0].cost
     assert ((BENT.cost(raw) >= bent.thresholds[0].cost) == flagged).all()
-    back = rescale(bent, manifest.calibration).thresholds[0]
+    back = rescale(bent, manifest.scales).thresholds[0]
     assert back.cost == pytest.approx(manifest.thresholds[0].cost, abs=1e-12)
     assert replace(back, cost=0.75) == manifest.thresholds[0]
 
 
+PROMPTS = Calibration(0.3, 2.0, 0.4, "made up", 50)
+
+
+@pytest.fixture
+def by_kind(manifest):
+    """A gauge whose prompts have a scale of their own."""
+    return replace(manifest, calibration_by_kind={"prompt": PROMPTS})
+
+
+def mixed(n=2000):
+    """Half prompts alone, half exchanges, and raw scores on which the two differ."""
+    labelled, raw = texts(n)
+    prompt = np.arange(n) % 4 < 2  # both texts of a prompt are of one kind
+    exchanges = [
+        Exchange(f"{each.prompt} {each.response}") if alone else each
+        for each, alone in zip(labelled.exchanges, prompt, strict=True)
+    ]
+    return replace(labelled, exchanges=exchanges), raw + 3 * prompt
+
+
+def test_each_scale_is_fitted_on_the_texts_of_its_kind(by_kind):
+    labelled, raw = mixed()
+    new = recalibrate(by_kind, labelled, raw, "platt", "own")
+    prompts, test = labelled.kinds == "prompt", labelled.held_out()
+    assert new.calibration_by_kind["prompt"].n == (prompts & ~test).sum()
+    assert new.calibration.n == (~prompts & ~test).sum()
+    assert new.metrics[-1]["n"] == test.sum()
+    assert new.metrics[-1]["ece"] < min(0.06, new.metrics[-1]["ece_before"])
+
+
+def test_a_kind_with_few_texts_keeps_its_scale_and_the_same_texts_reach_a_threshold(by_kind):
+    labelled, raw = mixed()
+    few = labelled.take(np.flatnonzero((labelled.kinds == "prompt") | (np.arange(2000) < 16)))
+    kept = few.kinds == "prompt"
+    raw = raw[(labelled.kinds == "prompt") | (np.arange(2000) < 16)]
+    new = recalibrate(by_kind, few, raw, "platt", "own")
+    assert new.calibration == by_kind.calibration
+    assert new.calibration_by_kind["prompt"] != PROMPTS
+    assert new.metrics[-1]["n"] == (kept & few.held_out()).sum()
+    old, moved = by_kind.thresholds[0], new.thresholds[0]
+    assert moved.cost == old.cost == moved.at("exchange")
+    assert set(moved.cost_by_kind) == {"prompt"}
+    for kind in ("prompt", "exchange"):
+        here = few.kinds == kind
+        before = by_kind.scales.of(kind).cost(raw[here]) >= old.at(kind)
+        assert ((new.scales.of(kind).cost(raw[here]) >= moved.at(kind)) == before).all()
+    with pytest.raises(DataError, match=r"kind prompt.*holds only 1 .* takes 10"):
+        recalibrate(by_kind, few.take([0, 1, 2, 3, 8, 9, 10, 11]), raw[:8], "bias", "own")
+
+
+def test_thresholds_of_kinds_that_were_fitted_rest_on_the_other_half(by_kind, manifest):
+    labelled, _ = mixed(200)
+    assert (untouched(labelled, by_kind.scales, "platt") == labelled.held_out()).all()
+    assert untouched(labelled, by_kind.scales, None).all()
+    assert untouched(labelled, manifest.scales, "platt").all()
+    alike = labelled.take(np.flatnonzero(labelled.kinds == "prompt"))
+    assert untouched(alike, by_kind.scales, "platt").all()
+
+
+def test_thresholds_are_found_on_the_costs_of_each_kind(by_kind):
+    labelled, raw = mixed()
+    ((five, _),) = find_thresholds(by_kind, labelled, raw, [0.05], data="own")
+    sample = labelled.one_a_prompt()
+    costs = by_kind.scales.cost(raw, labelled.kinds)[sample][~labelled.unsafe[sample]]
+    assert 0.03 < (costs >= five.cost).mean() < 0.05
+    assert not five.cost_by_kind
+
+
 def test_figures_of_the_earlier_scale_say_so_once(manifest):
     entries = ({"data": "a", "n": 1, "auroc": 0.5}, {"data": "b", "n": 2, "ece": 0.1})
-    twice = rescale(rescale(replace(manifest, metrics=entries), BENT), BENT)
+    twice = rescale(rescale(replace(manifest, metrics=entries), Scales(BENT)), Scales(BENT))
     assert [entry["data"] for entry in twice.metrics] == ["a", "b (earlier scale)"]
 
 
 def test_another_prior_moves_costs_and_thresholds_alike(manifest):
-    moved = rescale(manifest, manifest.calibration.at_prior(0.01))
+    moved = rescale(manifest, manifest.scales.at_prior(0.01))
     shift = math.log(0.01 / 0.99) - math.log(0.25 / 0.75)
     assert moved.thresholds[0].cost == pytest.approx(0.75 + shift)
     assert moved.calibration.cost(1.0) == pytest.approx(manifest.calibration.cost(1.0) + shift)

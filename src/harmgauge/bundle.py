@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -15,7 +15,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 from . import __version__
 from .calibration import Calibration
 from .errors import BundleError
-from .exchange import TEMPLATE_ID
+from .exchange import KINDS, TEMPLATE_ID
+from .scales import Scales
 from .thresholds import Threshold
 from .verdict import DIRECTION
 from .windows import Layout
@@ -29,7 +30,10 @@ _LOADABLE = {".json", ".safetensors", ".bin", ".onnx", ".data", ".npz"}
 
 # Keys of a manifest, a calibration and a threshold that came later. They are written only where
 # they say something, so that an older gauge is read as it is and keeps its id.
-_OPTIONAL = {"teachers", "categories", "knots", "sha256"}
+_OPTIONAL = {
+    *("teachers", "categories", "calibration_by_kind"),
+    *("knots", "sha256", "cost_by_kind"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Manifest:
     runtime: str
     """onnx or torch"""
     calibration: Calibration
+    """of all kinds of input together"""
     licence: str
     """SPDX expression of the weights' licence"""
     data: tuple[Mapping[str, Any], ...] = ()
@@ -55,6 +60,8 @@ class Manifest:
     """what each output of the head means; the cost comes first"""
     categories: Mapping[str, Calibration] = field(default_factory=dict)
     """of each output but the cost: raw score to log-odds of the category"""
+    calibration_by_kind: Mapping[str, Calibration] = field(default_factory=dict)
+    """of each kind of input (`exchange.Kind`) that has a scale of its own"""
     thresholds: tuple[Threshold, ...] = ()
     metrics: tuple[Mapping[str, Any], ...] = ()
     """measurements: `data`, `n` and figures by name"""
@@ -70,13 +77,26 @@ class Manifest:
         """Name and the first 8 hex digits of the manifest's hash, such as `mini@0a1b2c3d`."""
         return f"{self.name}@{hashlib.sha256(self.to_json().encode()).hexdigest()[:8]}"
 
+    @property
+    def scales(self) -> Scales:
+        """From raw scores to costs, by kind of input."""
+        return Scales(self.calibration, self.calibration_by_kind)
+
+    def with_scales(self, scales: Scales) -> Manifest:
+        """The same with other scales; `recalibration.rescale` takes thresholds along."""
+        return replace(self, calibration=scales.common, calibration_by_kind=scales.by_kind)
+
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
 
     def to_dict(self) -> dict[str, Any]:
         """What `gauge.json` holds."""
         values = asdict(self)
-        scales = (values["calibration"], *values["categories"].values())
+        scales = (
+            values["calibration"],
+            *values["calibration_by_kind"].values(),
+            *values["categories"].values(),
+        )
         for entry in (values, *scales, *values["thresholds"]):
             for key in _OPTIONAL & entry.keys():
                 if not entry[key]:
@@ -111,15 +131,14 @@ class Manifest:
             values["layout"][key] = tuple(values["layout"][key])
         values["layout"] = Layout(**values["layout"])
         values["calibration"] = _calibration(values["calibration"], f"{where}, calibration")
-        values["categories"] = {
-            name: _calibration(scale, f"{where}, categories, {name}")
-            for name, scale in values.get("categories", {}).items()
-        }
-        thresholds = [
-            _known(Threshold, entry, f"{where}, thresholds") for entry in values["thresholds"]
-        ]
+        for key in ("categories", "calibration_by_kind"):
+            values[key] = {
+                name: _calibration(scale, f"{where}, {key}, {name}")
+                for name, scale in values.get(key, {}).items()
+            }
+        _check_kinds(values["calibration_by_kind"], f"{where}, calibration_by_kind")
         values["thresholds"] = tuple(
-            Threshold(**{**entry, "sha256": tuple(entry.get("sha256", ()))}) for entry in thresholds
+            _threshold(entry, f"{where}, thresholds") for entry in values["thresholds"]
         )
         for key in ("data", "teachers", "outputs", "metrics"):
             values[key] = tuple(values.get(key, ()))
@@ -225,6 +244,20 @@ def _calibration(values: Any, where: str) -> Calibration:
             "1; copy or download the bundle again"
         )
     return calibration
+
+
+def _threshold(values: Any, where: str) -> Threshold:
+    stored = _known(Threshold, values, where)
+    stored["sha256"] = tuple(stored.get("sha256", ()))
+    _check_kinds(costs := stored.get("cost_by_kind", {}), f"{where}, cost_by_kind")
+    if not all(_fits(cost, float) for cost in costs.values()):
+        raise BundleError(f"{where} has a value of the wrong kind: cost_by_kind")
+    return Threshold(**stored)
+
+
+def _check_kinds(names: Iterable[str], where: str) -> None:
+    if unknown := sorted(set(names) - set(KINDS)):
+        raise BundleError(f"{where} has an unknown kind of input: {', '.join(unknown)}")
 
 
 def _known(kind: Any, values: Any, where: str) -> dict[str, Any]:

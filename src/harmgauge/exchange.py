@@ -9,12 +9,15 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from .errors import ExchangeError
 
 Role = Literal["user", "assistant"]
 Turn = tuple[Role, str]
+Kind = Literal["prompt", "response", "exchange"]
+"""what is on trial: a prompt, a response with nothing before it, or one in the light of others"""
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 # Bumped whenever the layout of turns or their markers changes; a bundle names the one it was
 # trained with, and scoring refuses any other.
@@ -117,6 +120,13 @@ class Exchange:
     def on_trial(self) -> str:
         """The text that the verdict is about."""
         return self.response if self.response is not None else self.prompt or ""
+
+    @property
+    def kind(self) -> Kind:
+        """What sort of input this is; a gauge may have a scale of its own for each."""
+        if self.response is None:
+            return "prompt"
+        return "response" if self.prompt is None and not self.history else "exchange"
 
     @property
     def blank(self) -> bool:

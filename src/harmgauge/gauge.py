@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from .bundle import Manifest, read_bundle
 from .errors import BundleError, ExchangeError, RecipeError
-from .exchange import Exchange
+from .exchange import KINDS, Exchange, Kind
 from .gauges import find
 from .runtime import Runtime, load_runtime
 from .scoring import NO_SCORE, Reading, Scorer
@@ -37,7 +37,8 @@ def load(
         name_or_folder: name of an installed gauge or folder of a bundle; None is the embedded
             `mini`.
         prior: share of unsafe texts where the gauge will be used; shifts every cost. None keeps
-            the prior of the calibration data.
+            the prior of the calibration data, that of each kind of input where kinds have scales
+            of their own.
         threads: cores for one call; None takes HARMGAUGE_THREADS, else all physical cores.
         int8_activations: multiply in int8, faster but less precise (ONNX gauges; needs the extra
             `train`).
@@ -82,10 +83,12 @@ class Gauge:
         self.id = manifest.id
         """name and short hash, as in `Verdict.gauge`"""
         self.prior = manifest.calibration.prior if prior is None else prior
-        """share of unsafe texts at which costs are log-odds"""
+        """share of unsafe texts at which costs are log-odds; where None was given, kinds of input
+        with a scale of their own keep the prior of that"""
         self.mode = runtime.mode
         """how the model runs, such as `onnx` or `onnx int8`"""
-        self._shift = manifest.calibration.shift(prior)
+        self._prior, self._scales = prior, manifest.scales
+        self._shift = {kind: self._scales.of(kind).shift(prior) for kind in (None, *KINDS)}
         self._scorer = Scorer(Windower(tokenizer, manifest.layout), runtime)
 
     def score(
@@ -143,7 +146,8 @@ class Gauge:
         Raises:
             RecipeError: the gauge has no threshold of that name.
         """
-        at = self.threshold(threshold)
+        kinds: tuple[Kind | None, ...] = (None, *KINDS)
+        at = {kind: self.threshold(threshold, kind) for kind in kinds}
         reading = self._scorer.read(exchanges, progress=progress, deduplicate=True)
         costs = self._costs(reading)
         return [self._verdict(reading, row, float(cost), at) for row, cost in enumerate(costs)]
@@ -173,8 +177,14 @@ class Gauge:
             raise ExchangeError(f"response {number} cannot be ranked: {NO_SCORE}")
         return [(int(index), float(costs[index])) for index in np.argsort(costs, kind="stable")]
 
-    def threshold(self, threshold: float | str | None) -> float:
+    def threshold(self, threshold: float | str | None, kind: Kind | None = None) -> float:
         """A threshold as a cost of this gauge, at its prior.
+
+        Args:
+            threshold: as for `verdicts`.
+            kind: of what is judged. A stored threshold may lie at another cost for each kind, once
+                kinds with scales of their own were moved to another prior or re-calibrated; None
+                gives that of kinds that have none.
 
         Raises:
             RecipeError: the gauge has no threshold of that name, or it is not finite.
@@ -182,23 +192,27 @@ class Gauge:
         if threshold is None:
             return 0.0
         if isinstance(threshold, str):
-            stored = {entry.name: entry.cost for entry in self.manifest.thresholds}
+            stored = {entry.name: entry for entry in self.manifest.thresholds}
             if threshold not in stored:
                 raise RecipeError(
                     f"{self.name} has no threshold {threshold!r}; give a cost, or one of its "
                     f"names ({', '.join(stored) or 'it has none'})"
                 )
-            return stored[threshold] + self._shift
+            return stored[threshold].at(kind) + self._shift[kind]
         if not math.isfinite(threshold):
             raise RecipeError(f"threshold is {threshold}; give a finite cost, such as 0")
         return float(threshold)
 
     def _costs(self, reading: Reading) -> Floats:
-        costs = self.manifest.calibration.cost(reading.raw[:, 0]) + self._shift
+        costs = self._scales.cost(reading.raw[:, 0], reading.kinds, self._prior)
         costs[reading.blank] = 0.0
         return costs
 
-    def _verdict(self, reading: Reading, row: int, cost: float, threshold: float) -> Verdict:
+    def _verdict(
+        self, reading: Reading, row: int, cost: float, thresholds: Mapping[Kind | None, float]
+    ) -> Verdict:
+        kind = reading.kind(row)
+        threshold = thresholds[kind]
         error = reading.errors[row]
         if error is not None:
             return Verdict(None, None, None, threshold, gauge=self.id, error=error)
@@ -209,16 +223,16 @@ class Gauge:
             probability=sigmoid(cost),
             unsafe=cost >= threshold,
             threshold=threshold,
-            categories=self._categories(reading.raw[row, 1:], cost) or None,
+            categories=self._categories(reading.raw[row, 1:], cost, kind) or None,
             empty=False,
             windows=int(reading.windows[row]),
             gauge=self.id,
         )
 
-    def _categories(self, raw: Floats, cost: float) -> dict[str, float]:
+    def _categories(self, raw: Floats, cost: float, kind: Kind | None) -> dict[str, float]:
         """Probability of each category from its raw score, at most that of the cost: the category's
         share of what is unsafe, which no prior changes, times the probability of unsafe."""
-        unsafe = log_sigmoid(cost - self._shift)
+        unsafe = log_sigmoid(cost - self._shift[kind])
         probabilities = {}
         for name, score in zip(self.manifest.outputs[1:], raw, strict=True):
             category = log_sigmoid(float(self.manifest.categories[name].cost(score)))

@@ -17,13 +17,16 @@ from .data.row import Row
 from .data.split import part_of
 from .errors import DataError, RecipeError
 from .evaluation.metrics import brier, calibration_error
-from .exchange import Exchange
+from .exchange import KINDS, Exchange, Kind
+from .scales import Scales
 from .thresholds import Threshold, threshold_at
 
 Method = Literal["bias", "platt", "isotonic"]
 
 # Below these, isotonic regression follows chance rather than the gauge.
 ISOTONIC_ROWS, ISOTONIC_OF_EACH = 1000, 100
+# A few stray texts of another kind must not move the scale of that kind.
+OF_EACH_IN_A_KIND = 10
 
 _EARLIER = " (earlier scale)"
 
@@ -51,6 +54,11 @@ class Labelled:
             [normalise(row.group) for row, _ in kept],
             len(items) - len(kept),
         )
+
+    @property
+    def kinds(self) -> NDArray[np.str_]:
+        """[n] as `Exchange.kind`."""
+        return np.array([exchange.kind for exchange in self.exchanges], np.str_)
 
     @property
     def unsafe(self) -> NDArray[np.bool_]:
@@ -84,88 +92,136 @@ class Labelled:
         return np.array([part == "held out" for part in parts], bool)
 
 
-def check_method(method: Method, texts: Labelled, data: str) -> None:
-    """See that a way to re-calibrate has enough texts, before they are scored.
+def fittable(
+    method: Method, texts: Labelled, data: str, scales: Scales
+) -> dict[Kind | None, NDArray[np.bool_]]:
+    """The scales that can be fitted anew, and the texts of each, found before any is scored.
+
+    Each kind of input that has a scale of its own is fitted on its own texts, 10 of each class at
+    least; None is the common scale, of the texts of all other kinds. A scale that has too few texts
+    is left as it is.
 
     Raises:
-        DataError: it has not; the error says how many it takes.
+        DataError: all have; the error says how many it takes.
     """
+    kinds, faults, found = texts.kinds, [], {}
+    own = [kind for kind in KINDS if kind in scales.by_kind]
+    for scale in (*own, None):
+        here = ~np.isin(kinds, own) if scale is None else kinds == scale
+        least = OF_EACH_IN_A_KIND if own else 0
+        fault = _fault(method, texts.take(np.flatnonzero(here).tolist()), data, least)
+        if fault is None:
+            found[scale] = here
+        elif here.any() or not own:
+            faults.append(f"{fault} (texts of kind {scale})" if scale else fault)
+    if not found:
+        raise DataError("; ".join(faults) or f"{data} has no labelled texts; add rows")
+    return found
+
+
+def _fault(method: Method, texts: Labelled, data: str, least: int) -> str | None:
+    """Why a scale cannot be fitted to these texts."""
     unsafe = int(texts.unsafe.sum())
     safe = len(texts.unsafe) - unsafe
     if method == "isotonic" and (
         safe + unsafe < ISOTONIC_ROWS or min(safe, unsafe) < ISOTONIC_OF_EACH
     ):
-        raise DataError(
+        return (
             f"{data} has {safe} safe and {unsafe} unsafe texts; isotonic takes {ISOTONIC_ROWS}, "
             f"at least {ISOTONIC_OF_EACH} of each: add some, or use platt"
         )
     fitted = texts.label[~texts.held_out()]
     if not 0 < fitted.sum() < len(fitted):
-        raise DataError(
+        return (
             f"the half of the prompts of {data} that a calibration is fitted to does not hold safe "
             "and unsafe texts; add rows"
         )
+    if (fewest := min((fitted >= 0.5).sum(), (fitted < 0.5).sum())) < least:
+        return (
+            f"the half of the prompts of {data} that a calibration is fitted to holds only "
+            f"{fewest} texts of one class, and takes {least}; add rows"
+        )
+    return None
 
 
 def recalibrate(
     manifest: Manifest, texts: Labelled, raw: NDArray[np.float64], method: Method, data: str
 ) -> Manifest:
-    """Fit the scale anew on half of the prompts and measure it on the other half.
+    """Fit the scales anew on half of the prompts and measure them on the other half.
 
     Args:
         manifest: of the gauge as it is.
         texts: labelled texts.
         raw: [n] their raw scores, finite.
-        method: `bias` moves the border alone; `platt` also stretches the scale; `isotonic` bends
+        method: `bias` moves the border alone; `platt` also stretches a scale; `isotonic` bends
             it to any rising shape.
         data: what the texts are, for the record.
 
     Returns:
-        The manifest with the new calibration, its thresholds moved along (see `rescale`), and as
-        the last of its metrics Brier score and ECE before and after.
+        The manifest with the new scales (see `fittable`), its thresholds moved along (see
+        `rescale`), and as the last of its metrics Brier score and ECE before and after, on the
+        texts whose scale is new.
 
     Raises:
-        DataError: there are too few texts, see `check_method`.
+        DataError: there are too few texts, see `fittable`.
     """
-    check_method(method, texts, data)
-    test = texts.held_out()
-    old, scores, labels = manifest.calibration, raw[~test], texts.label[~test]
-    fitted_on = f"{data}, half of prompts"
-    if method == "bias":
-        new = fit_bias(old, scores, labels, data=fitted_on)
-    elif method == "platt":
-        new = fit(scores, labels, data=fitted_on)
-    else:
-        new = fit_isotonic(scores, labels, data=fitted_on)
+    new, test = manifest.scales, texts.held_out()
+    parts = fittable(method, texts, data, new)
+    for kind, here in parts.items():
+        fitted = here & ~test
+        new = new.with_scale(
+            kind, _fit(method, new.of(kind), raw[fitted], texts.label[fitted], data)
+        )
+    test &= np.logical_or.reduce(list(parts.values()))
     figures: dict[str, Any] = {
         "data": f"{data}, prompts not used for the re-calibration",
         "n": int(test.sum()),
     }
-    for calibration, when in ((old, "_before"), (new, "")) if test.any() else ():
-        cost = calibration.cost(raw[test])
+    for scales, when in ((manifest.scales, "_before"), (new, "")) if test.any() else ():
+        cost = scales.cost(raw[test], texts.kinds[test])
         figures[f"ece{when}"] = float(calibration_error(texts.label[test], cost))
         figures[f"brier{when}"] = float(brier(texts.label[test], cost))
     rescaled = rescale(manifest, new)
     return replace(rescaled, metrics=(*rescaled.metrics, figures))
 
 
-def rescale(manifest: Manifest, calibration: Calibration) -> Manifest:
-    """Give a gauge another scale.
+def _fit(
+    method: Method,
+    old: Calibration,
+    scores: NDArray[np.float64],
+    labels: NDArray[np.float64],
+    data: str,
+) -> Calibration:
+    fitted_on = f"{data}, half of prompts"
+    if method == "bias":
+        return fit_bias(old, scores, labels, data=fitted_on)
+    return (fit if method == "platt" else fit_isotonic)(scores, labels, data=fitted_on)
+
+
+def rescale(manifest: Manifest, scales: Scales) -> Manifest:
+    """Give a gauge other scales, of the same kinds of input.
 
     Stored thresholds move along, to the new cost of the raw score that they stand at: a threshold
     promises how many texts lie above it, and a rising map changes no order, so that the very same
-    texts reach it and the promise holds as before. Metrics stay, but those that depend on the scale
+    texts reach it and the promise holds as before. Where the scales of kinds move apart, so does a
+    threshold, see `Threshold.cost_by_kind`. Metrics stay, but those that depend on the scale
     (all but orders, such as AUROC) were measured on the earlier one, and their `data` says so.
     """
-    old = manifest.calibration
+    old = manifest.scales
 
-    def moved(cost: float) -> float:
-        return float(calibration.cost(old.raw(cost)))
+    def moved(threshold: Threshold) -> Threshold:
+        def at(kind: str | None) -> float:
+            if scales.of(kind) == old.of(kind):
+                return threshold.at(kind)
+            return float(scales.of(kind).cost(old.of(kind).raw(threshold.at(kind))))
+
+        cost, by_kind = at(None), {kind: at(kind) for kind in scales.by_kind}
+        apart = any(each != cost for each in by_kind.values())
+        return replace(threshold, cost=cost, cost_by_kind=by_kind if apart else {})
 
     return replace(
-        manifest,
-        calibration=calibration,
-        thresholds=tuple(replace(each, cost=moved(each.cost)) for each in manifest.thresholds),
+        manifest.with_scales(scales),
+        thresholds=tuple(map(moved, manifest.thresholds)),
         metrics=tuple(map(_of_the_earlier_scale, manifest.metrics)),
     )
 
@@ -176,6 +232,18 @@ def _of_the_earlier_scale(entry: Any) -> Any:
     if not on_the_scale or data.endswith(_EARLIER):
         return entry
     return {**entry, "data": data + _EARLIER}
+
+
+def untouched(texts: Labelled, scales: Scales, method: Method | None) -> NDArray[np.bool_]:
+    """[n] which texts thresholds may rest on where scales are fitted to them by `method`, too.
+
+    All: a rising scale does not change which texts reach the k-th. Where texts of several scales
+    stand side by side it does, and only the half of the prompts counts that none is fitted to.
+    """
+    own = {kind if kind in scales.by_kind else None for kind in set(texts.kinds.tolist())}
+    if method is None or len(own) < 2:
+        return np.ones(len(texts.exchanges), bool)
+    return texts.held_out()
 
 
 def find_thresholds(
@@ -205,7 +273,8 @@ def find_thresholds(
         DataError: there are too few safe prompts, see `threshold_at`.
     """
     sample = texts.one_a_prompt()
-    costs, unsafe = manifest.calibration.cost(raw)[sample], texts.unsafe[sample]
+    costs = manifest.scales.cost(raw, texts.kinds)[sample]
+    unsafe = texts.unsafe[sample]
     found = (
         threshold_at(
             rate, costs[~unsafe], data=data, confidence=confidence, name=name, sha256=sha256

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ExchangeError
-from .exchange import Exchange
+from .exchange import KINDS, Exchange, Kind
 from .runtime import Runtime, Scores
 from .runtime.batches import batches, pad
 from .windows import Windower
@@ -34,13 +34,23 @@ class Reading:
     """`[n, outputs]`, the maximum over windows"""
     windows: NDArray[np.int64]
     blank: NDArray[np.bool_]
+    kinds: NDArray[np.str_]
+    """`[n]`, as `Exchange.kind`; empty where there is no exchange"""
     errors: list[str | None]
 
     @classmethod
     def of_nothing(cls, n: int, outputs: int) -> Reading:
         return cls(
-            np.full((n, outputs), -np.inf), np.zeros(n, np.int64), np.zeros(n, bool), [None] * n
+            np.full((n, outputs), -np.inf),
+            np.zeros(n, np.int64),
+            np.zeros(n, bool),
+            np.zeros(n, f"U{max(map(len, KINDS))}"),
+            [None] * n,
         )
+
+    def kind(self, row: int) -> Kind | None:
+        """The kind of one row's exchange; None where there is none."""
+        return cast(Kind, str(self.kinds[row])) if self.kinds[row] else None
 
     def close(self) -> None:
         """Turn rows without a finite score into NaN, with an error unless they are blank."""
@@ -101,6 +111,7 @@ class Scorer:
         except ExchangeError as error:
             reading.errors[row] = str(error)
             return []
+        reading.kinds[row] = exchange.kind
         if exchange.blank:
             reading.blank[row] = True
             return []

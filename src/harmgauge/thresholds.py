@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ class Threshold:
     name: str
     """such as `fpr1`"""
     cost: float
-    """on the cost scale at the stored prior"""
+    """on the scale of costs at the stored prior"""
     false_positive_rate: float
     """the promise: at most this share of safe items reaches `cost`"""
     confidence: float
@@ -33,6 +34,12 @@ class Threshold:
     """how many safe items it rests on"""
     sha256: tuple[str, ...] = ()
     """of each file of `data`, where known"""
+    cost_by_kind: Mapping[str, float] = field(default_factory=dict)
+    """where the scales of kinds of input were moved apart: the cost of each, in place of `cost`"""
+
+    def at(self, kind: str | None) -> float:
+        """The cost from which on a text of that kind reaches it, at the stored priors."""
+        return self.cost if kind is None else self.cost_by_kind.get(kind, self.cost)
 
     @property
     def promise(self) -> str:
@@ -43,9 +50,12 @@ class Threshold:
         )
 
     def in_a_table(self) -> dict[str, Any]:
-        """Everything but the digests, which are too long for one."""
+        """Everything but the digests, which are too long for one, and what is empty."""
         values = asdict(self)
         del values["sha256"]
+        by_kind = values.pop("cost_by_kind")
+        if by_kind:
+            values["cost_by_kind"] = ", ".join(f"{k} {v:.4g}" for k, v in by_kind.items())
         return values
 
 

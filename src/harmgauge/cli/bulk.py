@@ -155,7 +155,7 @@ def _judge(
 ) -> list[Verdict]:
     at = gauge.threshold(threshold)
     exchanges = [item for item in items if isinstance(item, Exchange)]
-    verdicts = iter(gauge.verdicts(exchanges, at))
+    verdicts = iter(gauge.verdicts(exchanges, threshold))
     return [
         next(verdicts)
         if isinstance(item, Exchange)

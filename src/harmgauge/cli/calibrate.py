@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..bundle import Manifest
     from ..gauge import Gauge
     from ..recalibration import Labelled, Method
+    from ..scales import Scales
 
 _CARD = "README.md"
 
@@ -108,10 +109,12 @@ def calibrate(
     found; its weights stay. A threshold rests on the safe rows of FILE, one a prompt, and must see
     rows that neither training nor anything else has seen.
     """
+    import numpy as np
+
     from ..bundle import read_bundle
     from ..gauge import load
     from ..gauges import find
-    from ..recalibration import check_name, recalibrate, rescale
+    from ..recalibration import check_name, recalibrate, rescale, untouched
 
     # All that can fail fast does so before the first text is scored.
     _check_call(files, rates, name, method, prior)
@@ -120,20 +123,24 @@ def calibrate(
     folder = find(gauge)
     before = manifest = read_bundle(folder)
     _check_output(folder, manifest, output)
-    manifest.calibration.shift(prior)
+    if prior is not None:
+        manifest.scales.at_prior(prior)
 
     files, rates = tuple(dict.fromkeys(files)), tuple(dict.fromkeys(rates))
     data = ", ".join(map(data_name, files))
     if files:
-        texts = _read(files, layout, meaning, data, rates, confidence, method)
+        texts = _read(files, layout, meaning, data, rates, confidence, method, manifest.scales)
         texts, raw = _score(load(folder, threads=threads), texts)
     if method is not None:
         manifest = recalibrate(manifest, texts, raw, method, data)
-        _tell_scale(manifest)
+        _tell_scales(before.scales, manifest)
     if prior is not None:
-        click.echo(f"prior: {manifest.calibration.prior:.4g} before, {prior:g} now")
-        manifest = rescale(manifest, manifest.calibration.at_prior(prior))
+        for kind, scale in manifest.scales.named.items():
+            click.echo(f"prior{_of(kind)}: {scale.prior:.4g} before, {prior:g} now")
+        manifest = rescale(manifest, manifest.scales.at_prior(prior))
     if rates:
+        may = untouched(texts, manifest.scales, method)
+        texts, raw = texts.take(np.flatnonzero(may).tolist()), raw[may]
         digests = tuple(digest for file in files if (digest := data_sha256(file)))
         manifest = _add_thresholds(manifest, texts, raw, rates, confidence, name, data, digests)
     written = _write(folder, manifest, output)
@@ -199,10 +206,11 @@ def _read(
     rates: tuple[float, ...],
     confidence: float,
     method: Method | None,
+    scales: Scales,
 ) -> Labelled:
     """The labelled texts of the files, checked to be enough; of thresholds alone, one a prompt."""
     from ..data.read import read_rows
-    from ..recalibration import Labelled, check_method
+    from ..recalibration import Labelled, fittable, untouched
     from ..thresholds import check_enough
 
     tables = [read_rows(file, **layout, **meaning) for file in files]
@@ -214,12 +222,19 @@ def _read(
         f"{data}: {len(texts.exchanges)} labelled texts, {safe} prompts with a safe one; left out: "
         f"{texts.blank} blank texts, {bad} rows that could not be read"
     )
-    for rate in rates:
-        check_enough(safe, rate, confidence, data)
-    if method is None:
-        return sample
-    check_method(method, texts, data)
-    return texts
+    if method is not None:
+        fittable(method, texts, data, scales)
+    if rates:
+        may = untouched(sample, scales, method)
+        if not may.all():
+            click.echo(
+                "thresholds rest on the half of the prompts to which no scale is fitted: there "
+                "are texts of kinds with scales of their own"
+            )
+            safe = int((~sample.unsafe[may]).sum())
+        for rate in rates:
+            check_enough(safe, rate, confidence, data)
+    return sample if method is None else texts
 
 
 def _score(gauge: Gauge, texts: Labelled) -> tuple[Labelled, NDArray[Any]]:
@@ -233,19 +248,27 @@ def _score(gauge: Gauge, texts: Labelled) -> tuple[Labelled, NDArray[Any]]:
     return texts.take(judged.tolist()), raw[judged]
 
 
-def _tell_scale(manifest: Manifest) -> None:
-    new, figures = manifest.calibration, manifest.metrics[-1]
-    shape = f", {len(new.knots)} knots" if new.knots else ""
-    click.echo(
-        f"scale: bias {new.bias:+.4g}, temperature {new.temperature:.4g}, prior {new.prior:.4g}"
-        f"{shape}; fitted on {new.n} texts"
-    )
+def _tell_scales(before: Scales, manifest: Manifest) -> None:
+    for kind, new in manifest.scales.named.items():
+        if new == before.of(kind):
+            click.echo(f"scale{_of(kind)}: stays, its texts are too few or none")
+            continue
+        shape = f", {len(new.knots)} knots" if new.knots else ""
+        click.echo(
+            f"scale{_of(kind)}: bias {new.bias:+.4g}, temperature {new.temperature:.4g}, prior "
+            f"{new.prior:.4g}{shape}; fitted on {new.n} texts"
+        )
+    figures = manifest.metrics[-1]
     for key, word in (("ece", "ECE"), ("brier", "Brier score")):
         if key in figures:
             click.echo(
                 f"  {word}: {figures[f'{key}_before']:.4f} before, {figures[key]:.4f} after "
                 f"(n = {figures['n']}, the other half of the prompts)"
             )
+
+
+def _of(kind: str | None) -> str:
+    return f" of kind {kind}" if kind else ""
 
 
 def _add_thresholds(

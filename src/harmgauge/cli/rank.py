@@ -33,7 +33,8 @@ def rank(
     Put -- before the first response where one begins with a dash.
     """
     gauge = load_gauge(name, prior, threads)
-    at = gauge.threshold(threshold)  # an unknown name is refused before anything is scored
+    # An unknown name is refused before anything is scored.
+    at = gauge.threshold(threshold, "response" if prompt is None else "exchange")
     entries: list[dict[str, Any]] = [
         {"index": index, "cost": cost} for index, cost in gauge.rank(prompt, responses)
     ]
