@@ -16,6 +16,7 @@ from harmgauge.evaluation.results import averages, to_json
 from stub_scorer import Stub, data_set, single
 
 FEW = Bootstrap(draws=20)
+GROUPS = (("elves", True), ("bakers", False))
 
 
 def measured(*rows, scorer=None, **options):
@@ -91,6 +92,15 @@ def test_identity_gaps_where_a_data_set_tells_its_groups():
     figures = Evaluation({"stub": Stub()}, bootstrap=FEW).measure(paired).gauges["stub"].figures
     assert figures["identity_cost_gap"].value == 0.0
     assert figures["identity_false_positive_gap"].value is None
+    by_column = data_set(*(single(f"{g}{'!!' * loud}", 1.0, g=g, t="1") for g, loud in GROUPS))
+    by_column.__dict__["identity"] = Identity("g", template="t")
+    measurement = Evaluation({"stub": Stub()}, bootstrap=FEW).measure(by_column)
+    scores = measurement.gauges["stub"]
+    assert scores.figures["identity_recall_gap"].value == 1.0
+    assert scores.figures["identity_cost_gap"].value == 2.0
+    assert [part.value for part in scores.identities] == ["bakers", "elves"]
+    as_json = json.loads(json.dumps(measurement.to_dict(), allow_nan=False))
+    assert Measurement.from_dict(as_json) == measurement
 
 
 def test_identity_gaps_leave_out_texts_of_which_one_of_the_like_failed():

@@ -205,6 +205,7 @@ def test_both_say_the_same(written, file):
         "both unsafe",
         "recall behind a refusal",
         "Identity gaps",
+        "Each group, by loud",
         "By source",
         "Categories of harm",
         "20 draws with seed 0",

@@ -1,8 +1,10 @@
 import numpy as np
+import pytest
 
 from harmgauge import Exchange
 from harmgauge.data.row import Item, Row
-from harmgauge.evaluation.identity import Identity, gaps, pair_by_template
+from harmgauge.evaluation.bootstrap import Bootstrap
+from harmgauge.evaluation.identity import Identity, Paired, identity_figures, pair_by_template
 from harmgauge.evaluation.sample import Sample
 from harmgauge.evaluation.slices import MOST_VALUES, pair_slices, slices
 
@@ -115,18 +117,60 @@ def test_texts_are_paired_where_every_group_has_the_like():
     assert by_member[0] == by_member[1] != by_member[2] == by_member[3]
 
 
-def test_the_largest_gap_between_groups_by_hand():
-    unsafe = np.array([True, True, False, False])
-    group = np.array(["a", "b", "a", "b"])
-    cost = np.array([2.0, -1.0, 0.5, -3.0])
-    figures = {
-        name: float(metric(np.ones(4)))
-        for name, metric in gaps(unsafe, cost, cost >= 0, group).items()
-    }
-    assert figures == {
+def test_texts_are_paired_by_a_column_of_their_own_file():
+    rows = [
+        row("kind", 0.0, who="elves", of="1"),
+        row("words", 0.0, who="bakers", of="1"),
+        row("more", 0.0, who="elves", of="2"),
+        row("again", 1.0, who="elves", of="3", file="x"),
+        row("and again", 1.0, who="bakers", of="3", file="x"),
+        row("elsewhere", 1.0, who="bakers", of="3", file="y"),
+        row("nobody", 1.0, of="3", file="x"),
+    ]
+    paired = pair_by_template(Sample.of(rows), Identity("who", template="of"))
+    assert paired.members.tolist() == [0, 1, 3, 4]
+    assert paired.group.tolist() == ["elves", "bakers"] * 2
+    assert paired.template[0] == paired.template[1] != paired.template[2] == paired.template[3]
+
+
+def figures_of(group, template, unsafe, cost, bootstrap=None):
+    paired = Paired(np.arange(len(cost)), np.array(group, np.str_), np.array(template))
+    return identity_figures(paired, np.array(unsafe), np.array(cost), 0.0, bootstrap)
+
+
+def test_gaps_between_groups_and_each_group_by_hand():
+    largest, parts = figures_of(
+        ["a", "b", "c"] * 2, [0, 0, 0, 1, 1, 1], [True] * 3 + [False] * 3, [2, -1, 2, 0.5, -3, -1]
+    )
+    assert {name: figure.value for name, figure in largest.items()} == {
         "identity_cost_gap": 3.25,  # (2 + 0.5) / 2 against (-1 - 3) / 2
         "identity_recall_gap": 1.0,
         "identity_false_positive_gap": 1.0,
     }
-    nothing = gaps(unsafe[:0], cost[:0], cost[:0] >= 0, group[:0])
-    assert np.isnan(float(nothing["identity_cost_gap"](np.ones(0))))
+    assert [(part.value, part.n, part.unsafe) for part in parts] == [(g, 2, 1) for g in "abc"]
+    by_group = {part.value: {n: f.value for n, f in part.figures.items()} for part in parts}
+    mean = (2 - 1 + 2 + 0.5 - 3 - 1) / 6
+    assert by_group["b"]["recall"] == by_group["b"]["false_positive_rate"] == 0.0
+    assert by_group["c"]["recall"] == 1.0
+    for group, cost in (("a", 1.25), ("b", -2.0), ("c", 0.5)):
+        assert by_group[group]["cost_above_mean"] == pytest.approx(cost - mean)
+
+
+def test_without_paired_texts_there_are_no_gaps():
+    largest, parts = figures_of([], np.empty(0, np.int64), np.empty(0, bool), np.empty(0))
+    assert all(figure.value is None and figure.reason for figure in largest.values())
+    assert parts == []
+
+
+def test_intervals_of_gaps_draw_templates_and_few_rule_little_out():
+    templates = np.repeat(np.arange(20), 2)
+    cost = np.where(templates % 2, 1.0, -1.0)
+    largest, parts = figures_of(["a", "b"] * 20, templates, [True] * 40, cost, Bootstrap(200))
+    recall, costs = largest["identity_recall_gap"], largest["identity_cost_gap"]
+    assert (recall.value, recall.low) == (0.0, 0.0)
+    assert recall.high == pytest.approx(2.7 / 20, abs=0.01)  # no draw differs, and yet it might
+    assert (costs.value, costs.low, costs.high) == (0.0, 0.0, 0.0)
+    assert largest["identity_false_positive_gap"].value is None
+    one = parts[0].figures["recall"]
+    assert (one.value, one.n) == (0.5, 20)
+    assert one.low < 0.35 < 0.65 < one.high

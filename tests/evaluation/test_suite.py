@@ -1,15 +1,18 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("pydantic")
 
+from harmgauge.data.templates.family import families
 from harmgauge.errors import DataError, RecipeError
-from harmgauge.evaluation.data_set import DataSet
-from harmgauge.evaluation.identity import Identity
+from harmgauge.evaluation.data_set import Contents, DataSet
+from harmgauge.evaluation.identity import Identity, pair_by_template
 from harmgauge.evaluation.suite import BUILT_IN, SuiteFile, read_suite
 from harmgauge.settings import read_mapping, validate
+from harmgauge.training.recipe import read_recipe
 
 
 def write(path, text):
@@ -38,6 +41,100 @@ def test_a_suite_says_how_its_files_are_read(tmp_path):
         _ = elsewhere.sample
 
 
+def test_entries_of_one_name_are_files_of_one_set(tmp_path):
+    root = tmp_path / "data"
+    write(root / "a" / "valid.csv", "text,flag\none,yes\ntwo,yes\nthree,no\n")
+    write(root / "b" / "valid.jsonl", json.dumps({"prompt": "four"}) + "\n")
+    suite = write(
+        tmp_path / "mine.yaml",
+        "{name: mine, sets: [{path: a/valid.csv, name: asked, kind: prompt, note: mind this,"
+        'columns: {prompt: text, label: flag}, labels: {"yes": 1, "no": null}},'
+        "{path: c/valid.jsonl}, {path: b/valid.jsonl, name: asked, label: 0}]}",
+    )
+    (data,) = read_suite(str(suite), root).sets
+    contents = Contents.of(data)
+    assert (contents.data, contents.kind, contents.note) == ("asked", "prompt", "mind this")
+    assert (contents.rows, contents.left_out, contents.n, contents.unsafe) == (4, 1, 3, 2)
+    assert contents.one_class is None
+    assert contents.source == "asked"
+    assert data.sample.ids == ["a/valid.csv:1", "a/valid.csv:2", "b/valid.jsonl:1"]
+    assert [meta["file"] for meta in data.sample.meta] == ["a/valid.csv"] * 2 + ["b/valid.jsonl"]
+    before = data.facts
+    assert None not in before.values()
+    write(root / "b" / "valid.jsonl", json.dumps({"prompt": "five"}) + "\n")
+    (changed,) = read_suite(str(suite), root).sets
+    assert changed.sha256 != data.sha256
+    assert changed.facts["read as"] == before["read as"]
+    (root / "b" / "valid.jsonl").unlink()
+    with pytest.raises(DataError, match="none of the 2 sets"):
+        read_suite(str(suite), root)
+
+
+def test_rows_can_be_chosen_and_drawn(tmp_path):
+    lines = [{"prompt": f"text {n}", "kind": "ab"[n % 2]} for n in range(40)]
+    file = write(tmp_path / "rows.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    chosen = DataSet(str(file), label=1, where={"kind": "b"}, cap=7)
+    assert {meta["kind"] for meta in chosen.sample.meta} == {"b"}
+    assert len(chosen.sample.ids) == 7
+    assert chosen.sample.ids == DataSet(str(file), label=1, where={"kind": "b"}, cap=7).sample.ids
+    assert Contents.of(chosen).left_out == 33
+    assert chosen.facts != replace(chosen, cap=8).facts
+    with pytest.raises(DataError, match="no row has 'c' in the column 'kind'"):
+        _ = replace(chosen, where={"kind": "c"}).table
+
+
+def test_sets_that_cannot_be_joined_are_refused(tmp_path):
+    row = json.dumps({"prompt": "hello"}) + "\n"
+    write(tmp_path / "a" / "x.jsonl", row)
+
+    def refused(*entries):
+        suite = write(tmp_path / "s.yaml", f"{{name: s, sets: [{', '.join(entries)}]}}")
+        with pytest.raises((DataError, RecipeError)) as caught:
+            _ = read_suite(str(suite), tmp_path).sets[0].table
+        return str(caught.value)
+
+    one = "{path: a/x.jsonl, name: both, label: 0}"
+    assert "note of both is stated twice" in refused(one, one.replace("label: 0", "note: n"))
+    assert "two rows called a/x.jsonl:1" in refused(one, one)
+    for identity in ("{column: c}", "{column: c, template: t, terms: {a: [b]}}"):
+        assert "either by terms" in refused(f"{{path: a/x.jsonl, identity: {identity}}}")
+
+
+def test_the_validation_suite_reads_the_validation_files_of_the_recipes():
+    """The same files, and in each the same labels, part and share of rows."""
+    path = Path("benchmarks/validation.yaml")
+    suite = validate(SuiteFile, read_mapping(path, "suite", ""), path)
+    stated = {(entry.path, entry.part, entry.label) for entry in suite.sets}
+    recipes = [read_recipe(Path("recipes") / f"{name}.yaml") for name in ("mini", "mini-research")]
+    wanted = {(s.path, s.part, s.label) for recipe in recipes for s in recipe.data.valid}
+    assert wanted <= stated
+    made = {path for path, _, _ in stated - wanted}
+    assert made == {f"templates:{name}:valid" for name in families()}
+    kinds = {(s.path, s.kind) for recipe in recipes for s in recipe.data.valid if s.kind}
+    assert kinds == {(entry.path, entry.where["kind"]) for entry in suite.sets if entry.where}
+    trained = {s.path for recipe in recipes for s in recipe.data.train}
+    assert not trained & {entry.path for entry in suite.sets}
+
+
+def test_groups_of_templates_are_compared_in_whole_templates(tmp_path):
+    suite = write(
+        tmp_path / "fair.yaml",
+        "{name: fair, sets: ["
+        '{path: "templates:identity_neutral:valid", name: groups, '
+        "identity: {column: identity, template: template}},"
+        '{path: "templates:hateful_mild:valid", name: groups}]}',
+    )
+    (data,) = read_suite(str(suite), tmp_path).sets
+    contents = Contents.of(data)
+    templates = {(meta["file"], meta["template"]) for meta in data.sample.meta}
+    assert contents.prompts == len(templates) < contents.n
+    paired = pair_by_template(data.sample, data.identity)
+    assert len(paired.members) == contents.n  # every group is there in every template
+    wrong = replace(data, identity=Identity("identity", template="pattern"))
+    with pytest.raises(DataError, match="no row has the column 'pattern'"):
+        _ = wrong.sample
+
+
 def test_mistakes_are_named(tmp_path):
     (tmp_path / "data").mkdir()
     with pytest.raises(DataError, match=r"no suite .hard.*standard"):
@@ -53,7 +150,7 @@ def test_mistakes_are_named(tmp_path):
     label = write(tmp_path / "l.yaml", "{name: l, sets: [{path: a.csv, label: 3}]}")
     with pytest.raises(RecipeError, match=r"l\.yaml: sets\.0\.label"):
         read_suite(str(label), tmp_path)
-    with pytest.raises(DataError, match=r"none of the 15 files .* --data-root"):
+    with pytest.raises(DataError, match=r"none of the 15 sets .* --data-root"):
         read_suite("standard", tmp_path / "data")
     twice = write(tmp_path / "t.yaml", "{name: t, sets: [{path: a.csv}, {path: a.csv}]}")
     with pytest.raises(DataError, match=r"two sets are called a\.csv"):

@@ -4,6 +4,7 @@ from harmgauge import Exchange
 from harmgauge.data.row import Item, Row
 from harmgauge.evaluation.bootstrap import Bootstrap
 from harmgauge.evaluation.evaluate import Evaluation
+from harmgauge.evaluation.identity import Identity
 from harmgauge.evaluation.scorers import Scored
 from harmgauge.evaluation.text import block, summary
 from stub_scorer import Stub, data_set, single
@@ -110,3 +111,16 @@ def test_summary_averages_by_kind():
     assert " ".join(lines[1].split()) == "prompts, mean AUROC (sets=2) 0.750 [0.353, 1.000]"
     assert lines[2].startswith("  all sets, mean AUROC (sets=2)")
     assert summary([both]) == ""
+
+
+def test_groups_are_told_by_the_two_farthest_apart_or_all():
+    rows = [single(f"{group}{'!' * n}", 1.0, g=group, t="1") for n, group in enumerate("abc")]
+    data = data_set(*rows)
+    data.__dict__["identity"] = Identity("g", template="t")
+    measurement = Evaluation({"stub": Stub()}, bootstrap=Bootstrap(10)).measure(data)
+    brief, whole = block(measurement), block(measurement, parts=True)
+    (line,) = (line for line in brief.splitlines() if line.startswith("    cost above the mean"))
+    assert line.split()[4:] == ["a", "-1.000", "c", "1.000"]
+    assert "false positives  a" not in brief  # nobody is safe
+    assert [f"\n    {group}  " in whole for group in "abc"] == [True] * 3
+    assert "farthest apart" not in whole

@@ -1,14 +1,18 @@
-"""One labelled file as it is measured: where it lies, how it is read, what it asks of a gauge."""
+"""One labelled set as it is measured: where it lies, how it is read, what it asks of a gauge."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from ..data.columns import Columns
+from ..data.draw import draw_rows
 from ..data.hub import data_name, data_sha256
 from ..data.read import Part, Table, read_rows
 from ..errors import DataError
@@ -21,7 +25,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 @dataclass(frozen=True)
 class DataSet:
-    """A file and how it is read, as a suite states it."""
+    """A file, or several, and how it is read, as a suite states it."""
 
     path: str
     """file, or hub:OWNER/NAME[:SPLIT]"""
@@ -35,6 +39,12 @@ class DataSet:
     label: float | None = None
     part: Part = "exchange"
     """how to read the file, as for `read_rows`"""
+    where: dict[str, str] | None = None
+    """only rows whose columns say this"""
+    cap: int | None = None
+    """at most this many rows, drawn as a recipe draws them with `data.seed` 0"""
+    others: tuple[DataSet, ...] = ()
+    """further files of the set; of these only how each is read counts"""
     identity: Identity | None = None
     """how to pair texts that differ in the group they speak of"""
     published: str | None = None
@@ -47,19 +57,33 @@ class DataSet:
         """Its name; of a file without one, the last folder and the file."""
         return self.name or data_name(self.path)
 
+    @property
+    def files(self) -> tuple[DataSet, ...]:
+        """Each file with how it is read, the first with what holds of the whole set."""
+        return (self, *self.others)
+
     @cached_property
     def sha256(self) -> str | None:
-        """Of the file; None for what is on the Hub."""
-        return data_sha256(self.path)
+        """Of the file, of several of their digests; None for what is no file."""
+        digests = [data_sha256(each.path) for each in self.files]
+        if len(digests) == 1 or None in digests:
+            return None if None in digests else digests[0]
+        return hashlib.sha256(" ".join(map(str, digests)).encode()).hexdigest()
 
     @cached_property
     def table(self) -> Table:
-        """The rows, read when they are first needed.
+        """The rows, read when they are first needed; of several files in a row each.
 
         Raises:
-            DataError: as for `read_rows`.
+            DataError: as for `read_rows`; no row has a column of `where`, or what it says there;
+                a row is read twice.
         """
-        return read_rows(
+        if not self.others:
+            return self._read()
+        return _joined([(data_name(each.path), each._read()) for each in self.files], self.shown)
+
+    def _read(self) -> Table:
+        table = read_rows(
             self.path,
             schema=self.schema,
             columns=self.columns,
@@ -67,6 +91,13 @@ class DataSet:
             label=self.label,
             part=self.part,
         )
+        rows = table.rows
+        for column, value in (self.where or {}).items():
+            rows = [row for row in rows if row.meta.get(column) == value]
+            if not rows:
+                raise DataError(f"{self.path}: no row has {value!r} in the column {column!r}")
+        rows = draw_rows(rows, self.cap)
+        return replace(table, rows=rows, left_out=table.left_out + len(table.rows) - len(rows))
 
     @classmethod
     def of(cls, table: Table) -> DataSet:
@@ -77,24 +108,54 @@ class DataSet:
 
     @cached_property
     def sample(self) -> Sample:
-        """Raises:
-        DataError: as for `table`, or no row has the column that names groups.
+        """What is measured; where texts are paired by a column, draws take whole templates.
+
+        Raises:
+            DataError: as for `table`, or no row has a column that pairs texts by their groups.
         """
         sample = Sample.of(self.table.rows)
-        if self.identity and not any(self.identity.column in meta for meta in sample.meta):
-            raise DataError(
-                f"{self.shown}: no row has the column {self.identity.column!r} that names its "
-                "groups; check its spelling, or name the columns of the file with columns"
-            )
+        for column in self.identity.columns if self.identity else ():
+            if not any(column in meta for meta in sample.meta):
+                raise DataError(
+                    f"{self.shown}: no row has the column {column!r} by which groups are compared; "
+                    "check its spelling, or name the columns of the file with columns"
+                )
+        if self.identity and self.identity.template:
+            sample = sample.drawn_by([self.identity.template_of(meta) for meta in sample.meta])
         return sample
 
     @property
     def facts(self) -> dict[str, Any]:
         """What decides what is measured: the file's content and how it is read."""
-        facts = asdict(self)
-        for unread in ("path", "published", "note"):
-            del facts[unread]
-        return {"read as": {**facts, "name": self.shown}, "sha256": self.sha256}
+        read = [asdict(each) for each in self.files]
+        for facts in read:
+            for unread in ("path", "others", "published", "note"):
+                del facts[unread]
+        names = [data_name(each.path) for each in self.files if self.others]
+        return {"read as": [self.shown, *names, *read], "sha256": self.sha256}
+
+
+def _joined(tables: Sequence[tuple[str, Table]], source: str) -> Table:
+    """The rows of several files, by name, as one table; a column `file` and ids say whence."""
+    whole = Table([], [], ", ".join(dict.fromkeys(table.schema for _, table in tables)), source)
+    for name, table in tables:
+
+        def renamed(id: str, name: str = name) -> str:
+            return f"{name}:{id.rpartition(':')[2]}"
+
+        whole.rows += [
+            replace(row, id=renamed(row.id), meta={**row.meta, "file": name}) for row in table.rows
+        ]
+        whole.bad += [replace(row, id=renamed(row.id)) for row in table.bad]
+        whole.left_out += table.left_out
+        whole.collapsed += table.collapsed
+    ids = Counter(row.id for row in whole.rows)
+    if doubled := [id for id, count in ids.items() if count > 1]:
+        raise DataError(
+            f"{source} has two rows called {doubled[0]}; read each file once, and lay files of one "
+            "name into folders that are called otherwise"
+        )
+    return whole
 
 
 @dataclass(frozen=True)
@@ -113,7 +174,8 @@ class Contents:
     bad_rows: int
     """of these, rows that could not be read"""
     left_out: int
-    """of these, rows that the label map leaves out, and repeats of a prompt judged once"""
+    """of these, rows that the label map, `where` or `cap` leaves out, and repeats of a prompt that
+    is judged once"""
     pairs: int
     items: int
     blank: int
@@ -168,8 +230,7 @@ def _kind(sample: Sample) -> Kind:
     if len(sample.pairs.safer) and not len(sample.labelled):
         return "pair"
     exchanges = sample.exchanges
-    answers = [each for each in exchanges if each.response is not None]
-    if 2 * len(answers) < len(exchanges):
+    kinds = Counter(each.kind for each in exchanges)
+    if 2 * kinds["prompt"] > len(exchanges):
         return "prompt"
-    lone = sum(each.prompt is None and not each.history for each in answers)
-    return "response" if 2 * lone > len(answers) else "exchange"
+    return "response" if kinds["response"] > kinds["exchange"] else "exchange"

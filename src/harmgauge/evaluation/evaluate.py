@@ -16,10 +16,10 @@ from .bootstrap import Bootstrap
 from .cache import Cache
 from .categories import category_parts
 from .data_set import Contents, DataSet
-from .figures import Figure, bootstrapped
+from .figures import Figure, Figures, bootstrapped
 from .floors import floors
-from .identity import gaps, pair_by_template
-from .measure import Judge, Scores, measure
+from .identity import identity_figures, pair_by_template
+from .measure import Judge, Part, Scores, measure
 from .metrics import Floats
 from .probe import probe_figures, unsafe_answers, with_refusal
 from .sample import Sample
@@ -150,8 +150,9 @@ class Evaluation:
         scores = replace(scores, counts=dict(scored.counts))
         if judge.threshold is not None:
             probe = self._probe(data, scorer, costs, judge.threshold)
-            identity = self._identity(data, sample, costs, judge.threshold)
-            scores = replace(scores, figures={**scores.figures, **probe, **identity})
+            identity, groups = self._identity(data, sample, costs, judge.threshold)
+            figures = {**scores.figures, **probe, **identity}
+            scores = replace(scores, figures=figures, identities=groups)
         categories = category_parts(sample, scorer, self.bootstrap, progress=self.progress)
         return asdict(replace(scores, categories=categories))
 
@@ -171,14 +172,13 @@ class Evaluation:
 
     def _identity(
         self, data: DataSet, sample: Sample, costs: Floats, threshold: float
-    ) -> dict[str, Any]:
+    ) -> tuple[Figures, list[Part]]:
         if data.identity is None:
-            return {}
+            return {}, []
         paired = pair_by_template(sample, data.identity)
         paired = paired.judged(costs[sample.labelled[paired.members]])
-        cost = costs[sample.labelled[paired.members]]
-        each = gaps(sample.unsafe[paired.members], cost, cost >= threshold, paired.group)
-        return bootstrapped(each, paired.template, self.bootstrap, "no paired texts")
+        cost, unsafe = costs[sample.labelled[paired.members]], sample.unsafe[paired.members]
+        return identity_figures(paired, unsafe, cost, threshold, self.bootstrap)
 
     def costs(
         self,

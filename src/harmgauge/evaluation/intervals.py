@@ -37,14 +37,34 @@ class Gap:
         return np.asarray(self.of(weight) - self.less(weight))
 
 
+@dataclass(frozen=True, slots=True)
+class LargestGap:
+    """The largest difference between two groups in a mean; `[n]` each."""
+
+    values: Floats | NDArray[np.bool_]
+    """where they are true or false the means are shares"""
+    group: NDArray[np.str_]
+    counted: NDArray[np.bool_]
+
+    def __call__(self, weight: Floats) -> Floats:
+        if not self.counted.any():
+            return np.full(weight.shape[:-1], np.nan)
+        means = [
+            metrics.mean(self.values[chosen], weight[..., chosen])
+            for name in np.unique(self.group)
+            if (chosen := self.counted & (self.group == name)).any()
+        ]
+        return np.asarray(np.max(means, axis=0) - np.min(means, axis=0))
+
+
 def interval(
     metric: Metric, value: float, draws: Floats, group: Indices, fewest: int = 0
 ) -> Interval | None:
     """The interval of a figure; None where nothing was drawn, or nothing is known of its spread.
 
     Of shares see `share_interval`, of differences of shares `gap_interval`. All others have the
-    2.5 % and 97.5 % points of the draws; where they rank and no draw differs, they count as shares
-    of the prompts of the class that has fewer.
+    2.5 % and 97.5 % points of the draws; where no draw differs, what ranks counts as a share of
+    the prompts of the class that has fewer, and the largest gap between shares as one of two.
 
     Args:
         metric: the figure as a function of weights.
@@ -65,6 +85,10 @@ def interval(
             return gap_interval(value, variance, prompts)
         return share_interval(value, variance, int(counted.sum()), prompts)
     low, high = (float(end) for end in np.percentile(draws, [2.5, 97.5]))
+    if isinstance(metric, LargestGap):
+        if low == high and metric.values.dtype == bool:
+            low, high = gap_interval(value, 0.0, len(np.unique(group[metric.counted])))
+        return max(low, 0.0), high
     if low < high or getattr(first, "func", None) not in _RANKS:
         return low, high
     if isinstance(metric, Gap):

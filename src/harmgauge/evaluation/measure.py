@@ -57,6 +57,8 @@ class Scores:
     """how well its own categories are told apart, see `categories.category_parts`"""
     pair_parts: list[PairPart] = field(default_factory=list)
     """slices of the ranking, of each stratum that has pairs there"""
+    identities: list[Part] = field(default_factory=list)
+    """how each group is judged in texts that are alike but for the group, see `identity`"""
     curves: Curves | None = None
     """what pictures are drawn from; None where nothing is labelled"""
     failed: int = 0
@@ -81,6 +83,7 @@ class Scores:
                 PairPart(**{**part, "figure": Figure(**part["figure"])})
                 for part in values["pair_parts"]
             ],
+            identities=_parts_from_dicts(values.get("identities", ())),
             curves=None if curves is None else Curves(**curves),
             failed=values["failed"],
             counts=values["counts"],

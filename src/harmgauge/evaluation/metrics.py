@@ -114,6 +114,13 @@ def confusion(
     return sums[..., 0], sums[..., 1], sums[..., 2], sums[..., 3]
 
 
+def mean(values: ArrayLike, weight: ArrayLike | None = None) -> Floats:
+    """Mean of n values; NaN of none."""
+    each = np.asarray(values, np.float64)
+    count = _weights(weight, len(each))
+    return _ratio(count @ each, np.sum(count, -1))
+
+
 def brier(unsafe: ArrayLike, cost: ArrayLike, weight: ArrayLike | None = None) -> Floats:
     """Mean squared gap of `sigmoid(cost)` from the label (Brier, 1950); lower is better.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -95,6 +95,14 @@ class Sample:
             pairs=_pairs(pairs),
             graded=_pairs(_graded(items, singles.values())),
         )
+
+    def drawn_by(self, keys: Sequence[Hashable]) -> Sample:
+        """The same, but items of one key are drawn together; those of None by their prompt."""
+        numbers: dict[Hashable, int] = {}
+        each = zip(keys, self.group.tolist(), strict=True)
+        names = (prompt if key is None else (key,) for key, prompt in each)
+        group = [numbers.setdefault(name, len(numbers)) for name in names]
+        return replace(self, group=np.array(group, np.int64))
 
     @property
     def exchanges(self) -> list[Exchange]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..data.columns import ColumnRole, Columns
 from ..data.hub import is_address
@@ -16,29 +19,48 @@ from .data_set import DataSet, Kind
 from .identity import Identity
 
 BUILT_IN = Path(__file__).parent / "suites"
+OF_THE_SET = ("kind", "identity", "published", "note")
+"""keys of an entry that hold of all files of its name"""
 
 
 class IdentityEntry(Section):
-    """How to pair texts that differ in the group they speak of."""
+    """How to pair texts that differ in the group they speak of, by words or by a column."""
 
     column: str
     """column that names the group"""
-    terms: dict[str, list[str]]
+    terms: dict[str, list[str]] | None = None
     """group -> the words for it"""
+    template: str | None = None
+    """column that is the same for texts that differ in the group alone"""
+
+    @model_validator(mode="after")
+    def _pairs_in_one_way(self) -> Self:
+        if (self.terms is None) == (self.template is None):
+            raise ValueError(
+                "identity pairs texts either by terms, the words for each group, or by template, a "
+                "column that they share; give one of the two"
+            )
+        return self
 
 
 class Entry(Section):
-    """One data set of a suite."""
+    """One data set of a suite, or a file of one."""
 
     path: str
-    """file below the data folder, an absolute path, or hub:OWNER/NAME[:SPLIT]"""
+    """file below the data folder, an absolute path, hub:OWNER/NAME[:SPLIT] or
+    templates:FAMILY[:PART]"""
     name: str | None = None
+    """entries of one name are files of one set"""
     kind: Kind | None = None
     schema_name: str | None = Field(default=None, alias="schema")
     columns: dict[ColumnRole, str] | None = None
     labels: dict[str, float | None] | None = None
     label: float | None = Field(default=None, ge=0, le=1)
     part: Part = "exchange"
+    where: dict[str, str] | None = None
+    """keep only rows whose columns say this"""
+    cap: int | None = Field(default=None, ge=1)
+    """at most this many rows, drawn with a fixed seed"""
     identity: IdentityEntry | None = None
     published: str | None = None
     note: str = ""
@@ -55,7 +77,9 @@ class Entry(Section):
             labels=self.labels,
             label=self.label,
             part=self.part,
-            identity=None if identity is None else Identity(identity.column, identity.terms),
+            where=self.where,
+            cap=self.cap,
+            identity=None if identity is None else Identity(**dict(identity)),
             published=self.published,
             note=self.note,
         )
@@ -99,15 +123,33 @@ def read_suite(name_or_file: str, root: Path) -> Suite:
                 "that ends in .yaml"
             )
     stated = validate(SuiteFile, read_mapping(path, "suite", "docs/evaluate.md"), path)
-    shown = [entry.name or entry.path for entry in stated.sets]
-    if doubled := sorted({name for name in shown if shown.count(name) > 1}):
-        raise DataError(f"{path}: two sets are called {doubled[0]}; give each a name of its own")
-    sets = [entry.data_set(root) for entry in stated.sets]
-    there = [each for each in sets if is_address(each.path) or Path(each.path).is_file()]
+    sets = list(_joined(stated.sets, root, path))
+    there = [each for each in sets if all(_is_there(file.path) for file in each.files)]
     if not there:
         raise DataError(
-            f"none of the {len(sets)} files of suite {stated.name} is below {root}; "
+            f"none of the {len(sets)} sets of suite {stated.name} is below {root}; "
             "say where they are with --data-root FOLDER"
         )
     missing = [each.shown for each in sets if each not in there]
     return Suite(stated.name, there, missing)
+
+
+def _joined(entries: Sequence[Entry], root: Path, path: Path) -> Iterator[DataSet]:
+    """The data sets, those entries that give one name as one."""
+    by_name: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_name.setdefault(entry.name or entry.path, []).append(entry)
+    for name, (first, *others) in by_name.items():
+        if others and not all(entry.name for entry in (first, *others)):
+            raise DataError(f"{path}: two sets are called {name}; give each a name of its own")
+        for entry, key in product(others, OF_THE_SET):
+            if key in entry.model_fields_set:
+                raise DataError(
+                    f"{path}: {key} of {name} is stated twice, or not with its first file; it "
+                    "holds of the whole set, so state it there alone"
+                )
+        yield replace(first.data_set(root), others=tuple(each.data_set(root) for each in others))
+
+
+def _is_there(path: str) -> bool:
+    return is_address(path) or Path(path).is_file()

@@ -31,6 +31,7 @@ LABELS = {
     "identity_cost_gap": "identity gap, cost",
     "identity_recall_gap": "identity gap, recall",
     "identity_false_positive_gap": "identity gap, false positives",
+    "cost_above_mean": "cost above the mean",
     "auroc_against_others": "AUROC against all others",
     "auroc_against_safe": "AUROC against the safe",
     "mixed": "mixed",
@@ -72,6 +73,7 @@ def block(measurement: Measurement, *, parts: bool = False) -> str:
         if scores.upside_down:
             lines.append(f"  !! {gauge} RUNS AGAINST THE LABELS: {against(scores.upside_down)}")
         lines += _categories(gauge, scores.categories)
+        lines += _identities(gauge, scores.identities, whole=parts)
         if parts:
             lines += _parts(gauge, scores.parts)
             lines += _pair_parts(gauge, scores.pair_parts)
@@ -155,7 +157,7 @@ def counts(contents: Contents) -> list[str]:
     """What a data set holds, in words."""
     facts = [plural(contents.rows, "row"), f"{contents.bad_rows} bad"]
     if contents.left_out:
-        facts.append(f"{contents.left_out} left out by label or as repeats")
+        facts.append(f"{contents.left_out} left out or repeats")
     if contents.pairs:
         facts.append(plural(contents.pairs, "pair"))
     facts.append(f"n={contents.n} labelled")
@@ -189,6 +191,26 @@ def _categories(gauge: str, parts: Sequence[Part]) -> list[str]:
         figures = [part.figures[name] for name in names]
         why = next((figure.reason for figure in figures if figure.reason), None) or ""
         table.append([f"  {part.value}", str(part.unsafe), *map(cell, figures), why])
+    return aligned(table)
+
+
+def _identities(gauge: str, parts: Sequence[Part], *, whole: bool) -> list[str]:
+    """All groups in a table, or of each figure the two that are farthest apart."""
+    if not parts:
+        return []
+    names = list(parts[0].figures)
+    if whole:
+        table = [[f"{gauge}, by group", "n", "unsafe", *(LABELS[name] for name in names)]]
+        for part in parts:
+            cells = [cell(part.figures[name]) for name in names]
+            table.append([f"  {part.value}", str(part.n), str(part.unsafe), *cells])
+        return aligned(table)
+    table = [[f"{gauge}, groups farthest apart", "lowest", "", "highest", ""]]
+    for name in names:
+        known = [part for part in parts if part.figures[name].value is not None]
+        if ends := sorted(known, key=lambda part: part.figures[name].value or 0.0):
+            low, high = ((each.value, cell(each.figures[name])) for each in (ends[0], ends[-1]))
+            table.append([f"  {LABELS[name]}", *low, *high])
     return aligned(table)
 
 

@@ -7,9 +7,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from ..data.columns import Columns
+from ..data.draw import draw_rows
 from ..data.hub import is_address
 from ..data.read import read_rows
 from ..data.row import Item, Row
@@ -180,10 +179,8 @@ def _load(source: Source, data: Data, folder: Path) -> LoadedSource:
     report.left_out = table.left_out + len(table.rows) - len(of_kind)
     report.read = report.bad + report.duplicate + report.left_out + len(of_kind)
     rows = _clean([_shape(row, source) for row in of_kind], report, source.unlabelled)
-    if source.cap is not None and len(rows) > source.cap:
-        chosen = np.random.default_rng(data.seed).permutation(len(rows))[: source.cap]
-        report.capped = len(rows) - source.cap
-        rows = [rows[i] for i in sorted(chosen)]
+    drawn = draw_rows(rows, source.cap, data.seed)
+    report.capped, rows = len(rows) - len(drawn), drawn
     if source.refusal_first:
         rows = put_refusals_first(rows, source.refusal_first, data.seed)
     if not rows:

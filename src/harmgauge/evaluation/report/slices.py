@@ -112,9 +112,24 @@ def _identity(
         n = max((figure.n for figure in figures if figure), default=0)
         rows.append([LABELS[name].removeprefix("identity gap, "), n, *figures])
     yield Table("Identity gaps over paired texts", ["gap in", "texts", *gauges], rows)
+    for gauge in gauges:
+        if parts := measurement.gauges[gauge].identities:
+            yield Folded(f"Each group, by {gauge}", [_groups(parts)])
     column = measurement.contents.identity
     if column and (groups := found.pop(column, None)):
         yield from _pictured(column, groups, gauges, prefix, worst_first=True)
+
+
+def _groups(parts: Sequence[Part]) -> Table:
+    names = list(parts[0].figures)
+    rows: list[list[Cell]] = [
+        [part.value, part.n, part.unsafe, *(part.figures[name] for name in names)] for part in parts
+    ]
+    return Table(
+        "Each group in the same texts; cost above the mean of all groups",
+        ["group", "n", "unsafe", *(LABELS[name] for name in names)],
+        rows,
+    )
 
 
 def _pictured(

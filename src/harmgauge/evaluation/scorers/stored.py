@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,9 @@ class StoredSource:
         named = self._by_data.get(batch.data, [])
         rows = named or self._of_the_only_set(batch.data)
         place = {id: row for row, id in enumerate(batch.ids)}
-        place |= {id.rpartition(":")[2]: row for row, id in enumerate(batch.ids)}
+        numbers = [id.rpartition(":")[2] for id in batch.ids]
+        alike = Counter(numbers)  # a set of several files has rows of one number
+        place |= {number: row for row, number in enumerate(numbers) if alike[number] == 1}
         scores = np.full(len(batch.ids), np.nan)
         seen = np.zeros(len(batch.ids), bool)
         doubled = unknown = 0
