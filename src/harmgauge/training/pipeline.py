@@ -30,6 +30,7 @@ from .freezing import choose_trainable, merged_backbone
 from .licences import check_licence
 from .model import CostModel
 from .noise import apply_doubts
+from .overlap import overlap
 from .recipe import Recipe
 from .schedule import Schedule, make_schedule
 from .soup import greedy_soup
@@ -77,6 +78,7 @@ class Job:
                 for each in loaded
                 if each.unused
             ]
+        lines.append(f"training sources: {overlap(self.train_sources)}")
         lines += [f"category {count}" for count in self.categories]
         return "\n".join(lines)
 
