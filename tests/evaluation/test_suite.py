@@ -104,11 +104,11 @@ def test_the_validation_suite_reads_the_validation_files_of_the_recipes():
     """The same files, and in each the same labels, part and share of rows."""
     path = Path("benchmarks/validation.yaml")
     suite = validate(SuiteFile, read_mapping(path, "suite", ""), path)
-    stated = {(entry.path, entry.part, entry.label) for entry in suite.sets}
+    stated = {(entry.path, entry.part, entry.label, entry.cap) for entry in suite.sets}
     recipes = [read_recipe(Path("recipes") / f"{name}.yaml") for name in ("mini", "mini-research")]
-    wanted = {(s.path, s.part, s.label) for recipe in recipes for s in recipe.data.valid}
+    wanted = {(s.path, s.part, s.label, s.cap) for recipe in recipes for s in recipe.data.valid}
     assert wanted <= stated
-    made = {path for path, _, _ in stated - wanted}
+    made = {path for path, *_ in stated - wanted}
     assert made == {f"templates:{name}:valid" for name in families()}
     kinds = {(s.path, s.kind) for recipe in recipes for s in recipe.data.valid if s.kind}
     assert kinds == {(entry.path, entry.where["kind"]) for entry in suite.sets if entry.where}
