@@ -227,7 +227,7 @@ def rescale(manifest: Manifest, scales: Scales) -> Manifest:
 
 
 def _of_the_earlier_scale(entry: Any) -> Any:
-    on_the_scale = any(key.startswith(("sign_accuracy", "ece", "brier")) for key in entry)
+    on_the_scale = any(key.startswith(("sign_accuracy", "ece", "brier", "false_")) for key in entry)
     data = str(entry.get("data"))
     if not on_the_scale or data.endswith(_EARLIER):
         return entry

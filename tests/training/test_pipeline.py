@@ -19,6 +19,7 @@ import harmgauge
 from harmgauge.bundle import read_bundle
 from harmgauge.cli.main import cli
 from harmgauge.errors import RecipeError
+from harmgauge.training import kinds
 from harmgauge.training.model import CostModel
 from harmgauge.training.pipeline import prepare
 from harmgauge.windows import Windower
@@ -92,6 +93,50 @@ def test_runs_of_several_seeds_see_the_same_rows(tmp_path, make_recipe, encoder_
     assert first[2] != other[2]
     assert first[0] != redrawn[0]
     assert first[1] != redrawn[1]
+
+
+def test_kinds_and_thresholds_of_the_recipe_reach_the_bundle(
+    tmp_path, make_recipe, encoder_base, monkeypatch
+):
+    monkeypatch.setattr(kinds, "ENOUGH", 5)
+    asked = [{"prompt": text, "is_safe": not bad} for text, bad in texts(8, 80)]
+    write_rows(tmp_path / "asked" / "valid.jsonl", asked)
+    safe = [{"prompt": text} for text, bad in texts(9, 400) if not bad]
+    write_rows(tmp_path / "safe" / "rows.jsonl", [*safe, *({"prompt": asked[1]["prompt"]},)])
+    given = {"licence": "CC0-1.0"}
+    recipe = write_recipe(tmp_path, make_recipe(encoder_base))
+    extra = [
+        f"data.valid.2={json.dumps({'path': str(tmp_path / 'asked' / 'valid.jsonl'), **given})}",
+        "data.thresholds="
+        + json.dumps([{"path": str(tmp_path / "safe" / "rows.jsonl"), "label": 0, **given}]),
+    ]
+    trained_well(recipe, "--out", tmp_path / "run", "optim.max_steps=1", *extra)
+    told = (tmp_path / "run" / "data.txt").read_text()
+    assert "kind prompt: " in told
+    assert "too few for prompts_fpr1, which takes 299" in told
+    assert "thresholds of responses: 0 safe texts" in told
+    manifest = read_bundle(tmp_path / "run" / "bundle")
+    scales, metrics = manifest.calibration_by_kind, manifest.metrics
+    assert scales.keys() == {"prompt", "exchange"}
+    assert sum(scale.n for scale in scales.values()) == manifest.calibration.n
+    by_kind = {each["kind"]: each for each in metrics if "kind" in each}
+    assert by_kind.keys() == {"prompt", "exchange"}
+    assert sum(each["n"] for each in by_kind.values()) == metrics[0]["n"]
+    assert by_kind["prompt"]["n"] + scales["prompt"].n == len({row["prompt"] for row in asked})
+    (five,) = manifest.thresholds
+    assert five.name == "prompts_fpr5"
+    assert five.n == len({row["prompt"] for row in safe})  # but for what is in validation, too
+    assert five.data == "safe"
+    assert {each["threshold"] for each in metrics if "takes" in each} == {
+        *("prompts_fpr1", "responses_fpr1", "responses_fpr5"),
+    }
+    (recall,) = [each for each in metrics if "recall" in each]
+    assert recall["n"] == len({row["prompt"] for row in asked if not row["is_safe"]})
+    gauge = harmgauge.load(tmp_path / "run" / "bundle")
+    reach = [v.unsafe for v in gauge.verdicts([row["prompt"] for row in safe], "prompts_fpr5")]
+    assert np.mean(reach) < 0.05
+    unlabelled = train(recipe, "--plan", f'{extra[1][:-2]}, "unlabelled": true}}]')
+    assert "state label: 0" in str(unlabelled.exception)
 
 
 def test_the_run_folder_tells_what_happened(finished):

@@ -27,10 +27,12 @@ from .cost import check_choice, train
 from .examples import Example, LoadedSource, SourceReport, drop_leaks, load_sources, tokenise
 from .finish import make_bundle
 from .freezing import choose_trainable, merged_backbone
+from .kinds import count_kinds
 from .licences import check_licence
 from .model import CostModel
 from .noise import apply_doubts
 from .overlap import overlap
+from .promises import SafeTexts, safe_texts
 from .recipe import Recipe
 from .schedule import Schedule, make_schedule
 from .soup import greedy_soup
@@ -58,6 +60,9 @@ class Job:
     """the validation examples that choose the checkpoint"""
     train_sources: list[LoadedSource]
     valid_sources: list[LoadedSource]
+    threshold_sources: list[LoadedSource]
+    safe_texts: list[SafeTexts]
+    """of `threshold_sources`, on which stored thresholds rest"""
     categories: list[CategoryCount]
     """what the rows say of each category that the recipe asks for"""
     schedule: Schedule
@@ -66,7 +71,13 @@ class Job:
         """A table of what became of the rows of each source."""
         columns = [entry.name for entry in fields(SourceReport) if entry.name != "licence"]
         lines = []
-        for title, loaded in (("train", self.train_sources), ("valid", self.valid_sources)):
+        for title, loaded in (
+            ("train", self.train_sources),
+            ("valid", self.valid_sources),
+            ("thresholds", self.threshold_sources),
+        ):
+            if not loaded:
+                continue
             rows = [[str(asdict(each.report)[c]) for c in columns] for each in loaded]
             header = [title, *(c.replace("_", " ") for c in columns[1:])]
             widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
@@ -80,6 +91,9 @@ class Job:
             ]
         lines.append(f"training sources: {overlap(self.train_sources)}")
         lines += [f"category {count}" for count in self.categories]
+        if self.recipe.calibrate:
+            lines += [f"kind {count}" for count in count_kinds(self.valid_sources)]
+        lines += [f"thresholds of {safe}" for safe in self.safe_texts]
         return "\n".join(lines)
 
 
@@ -98,6 +112,8 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     train_sources = load_sources(recipe.data.train, recipe.data, folder)
     valid_sources = load_sources(recipe.data.valid, recipe.data, folder)
     drop_leaks(train_sources, valid_sources)
+    threshold_sources = load_sources(recipe.data.thresholds, recipe.data, folder)
+    safe = safe_texts(threshold_sources, [*train_sources, *valid_sources])
     if recipe.data.weights is not None:
         apply_doubts(train_sources, Path(recipe.data.weights))
     windower = Windower(base.tokenizer, base.model.spec.layout)
@@ -136,6 +152,8 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
         watched,
         train_sources,
         valid_sources,
+        threshold_sources,
+        safe,
         counts,
         schedule,
     )

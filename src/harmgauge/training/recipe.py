@@ -98,6 +98,8 @@ class Data(Section):
     """file of `harmgauge data noise`: what training rows count whose label is doubted"""
     train: list[Source] = Field(min_length=1)
     valid: list[Source] = Field(min_length=1)
+    thresholds: tuple[Source, ...] = ()
+    """safe rows, apart from those of `train` and `valid`, on which stored thresholds rest"""
 
 
 class Lora(Section):
@@ -219,6 +221,8 @@ class Recipe(Section):
     def _unlabelled_rows_need_a_teacher(self) -> Self:
         if any(source.unlabelled for source in self.data.valid):
             raise ValueError("data.valid measures by labels; leave out unlabelled")
+        if any(source.unlabelled for source in self.data.thresholds):
+            raise ValueError("data.thresholds takes safe rows by their labels; state label: 0")
         if self.distil is None and any(source.unlabelled for source in self.data.train):
             raise ValueError("unlabelled rows teach nothing without teachers; add distil.teachers")
         return self
