@@ -161,6 +161,18 @@ def test_a_bad_row_is_kept_with_its_error(tiny_gauge, value):
     json.dumps(verdict.to_dict())
 
 
+def test_a_text_of_which_nothing_is_read_is_an_error_and_not_safe(tiny_gauge):
+    ethiopic = "\u1230\u120b\u121d!"
+    unread, read = tiny_gauge.verdicts([ethiopic, "hello"])
+    assert (unread.cost, unread.unsafe, unread.empty) == (None, None, None)
+    assert "reads nothing" in unread.error
+    assert read.error is None
+    assert np.isnan(tiny_gauge.score([ethiopic, "hello"])).tolist() == [True, False]
+    assert np.isnan(tiny_gauge.raw_scores([ethiopic])).all()
+    with pytest.raises(ExchangeError, match="response 2 cannot be ranked: the gauge reads nothing"):
+        tiny_gauge.rank("hello", ["thank you", ethiopic])
+
+
 def test_text_with_nul_is_judged(tiny_gauge):
     assert tiny_gauge.verdict("hello\0cat").error is None
 

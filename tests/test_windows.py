@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harmgauge import Exchange
-from harmgauge.errors import RecipeError
+from harmgauge.errors import ExchangeError, RecipeError
 from harmgauge.exchange import MARKERS
 from harmgauge.windows import Layout, Windower
 from tiny import WORDS, make_tokenizer
@@ -115,3 +115,29 @@ def test_a_window_without_room_for_text_is_refused():
 def test_an_overlap_that_would_hide_text_is_refused(overlap):
     with pytest.raises(RecipeError, match="overlap"):
         Windower(TOKENIZER, replace(LAYOUT, overlap=overlap))
+
+
+# Letters that the vocabulary lacks, a private character that the tokenizer drops.
+UNREAD = ["\u1230\u120b\u121d", "\u1230 \u120b, \u121d!", "\ue000"]
+
+
+@pytest.mark.parametrize("text", UNREAD)
+def test_a_text_of_which_nothing_is_read_cannot_be_judged(text):
+    for exchange in (Exchange(text), Exchange("hello", text)):
+        with pytest.raises(ExchangeError, match="reads nothing"):
+            WINDOWER.read(exchange)
+        assert len(WINDOWER.windows(exchange)) == 1
+
+
+@pytest.mark.parametrize(
+    "exchange",
+    [
+        Exchange("hello"),
+        Exchange("?!"),
+        Exchange(f"{UNREAD[0]} bread"),
+        Exchange(f"{UNREAD[0]} 7"),
+        Exchange(UNREAD[0], "hello"),
+    ],
+)
+def test_what_is_read_in_part_is_judged(exchange):
+    assert WINDOWER.read(exchange) == WINDOWER.windows(exchange)

@@ -16,7 +16,7 @@ from .errors import BundleError, ExchangeError, RecipeError
 from .exchange import KINDS, Exchange, Kind
 from .gauges import find
 from .runtime import Runtime, load_runtime
-from .scoring import NO_SCORE, Reading, Scorer
+from .scoring import Reading, Scorer
 from .verdict import Verdict, log_sigmoid, sigmoid
 from .windows import Windower
 
@@ -171,10 +171,11 @@ class Gauge:
                 candidates.append(Exchange(prompt=prompt, response=response))
             except ExchangeError as error:
                 raise ExchangeError(f"response {number} cannot be ranked: {error}") from None
-        costs = self.score(candidates)
-        if np.isnan(costs).any():
-            number = int(np.isnan(costs).argmax()) + 1
-            raise ExchangeError(f"response {number} cannot be ranked: {NO_SCORE}")
+        reading = self._scorer.read(candidates, progress=False, deduplicate=True)
+        for number, why in enumerate(reading.errors, 1):
+            if why is not None:
+                raise ExchangeError(f"response {number} cannot be ranked: {why}")
+        costs = self._costs(reading)
         return [(int(index), float(costs[index])) for index in np.argsort(costs, kind="stable")]
 
     def threshold(self, threshold: float | str | None, kind: Kind | None = None) -> float:

@@ -108,14 +108,12 @@ class Scorer:
     def _windows(self, row: int, item: Any, reading: Reading) -> list[list[int]]:
         try:
             exchange = Exchange.of(item)
+            reading.kinds[row] = exchange.kind
+            reading.blank[row] = exchange.blank
+            return [] if exchange.blank else self._windower.read(exchange)
         except ExchangeError as error:
             reading.errors[row] = str(error)
             return []
-        reading.kinds[row] = exchange.kind
-        if exchange.blank:
-            reading.blank[row] = True
-            return []
-        return self._windower.windows(exchange)
 
     def _score(
         self,

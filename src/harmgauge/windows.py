@@ -7,15 +7,21 @@ cut: each of its tokens is in some window.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .errors import RecipeError
+from .errors import ExchangeError, RecipeError
 from .exchange import MARKERS, Exchange, Turn
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
+
+NOTHING_READ = (
+    "the gauge reads nothing of this text: it has no tokens for its script or symbols; "
+    "judge a translation, or use a gauge that reads them"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,7 @@ class Windower:
         tokenizer.encode_special_tokens = True
         self.layout = layout
         self._tokenizer = tokenizer
+        self._unknown = unknown_id(tokenizer)
         self.markers = {role: self._ids(marker) for role, marker in MARKERS.items()}
         """ids that open a turn, by role"""
         least = 1 + len(layout.start) + len(layout.end) + max(map(len, self.markers.values()))
@@ -69,12 +76,25 @@ class Windower:
 
     def windows(self, exchange: Exchange) -> list[list[int]]:
         """All windows of an exchange, in reading order; at least one."""
+        return self._windows(exchange, self._ids(exchange.on_trial))
+
+    def read(self, exchange: Exchange) -> list[list[int]]:
+        """All windows of an exchange that is to be judged, not blank.
+
+        Raises:
+            ExchangeError: nothing of the text on trial is read, punctuation at most.
+        """
+        encoding = self._encode(exchange.on_trial)
+        if not self._is_read(encoding, exchange.on_trial):
+            raise ExchangeError(NOTHING_READ)
+        return self._windows(exchange, encoding.ids)
+
+    def _windows(self, exchange: Exchange, text: list[int]) -> list[list[int]]:
         *given_turns, on_trial = exchange.turns
         given: list[int] = []
         for turn in given_turns:
             given += [*self._turn(turn), *self.layout.separator]
         marker = self.markers[on_trial[0]]
-        text = self._ids(on_trial[1])
 
         layout = self.layout
         budget = layout.max_tokens - len(layout.start) - len(layout.end) - len(marker)
@@ -92,8 +112,29 @@ class Windower:
         return [*self.markers[role], *self._ids(text)]
 
     def _ids(self, text: str) -> list[int]:
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        ids: list[int] = self._encode(text).ids
         return ids
+
+    def _encode(self, text: str) -> Encoding:
+        return self._tokenizer.encode(text, add_special_tokens=False)
+
+    def _is_read(self, encoding: Encoding, text: str) -> bool:
+        """Whether there is a token, or beside unknown ones a token of more than punctuation."""
+        if self._unknown not in encoding.ids:
+            return bool(encoding.ids)
+        return any(
+            unicodedata.category(character)[0] not in "PZC"
+            for token, (start, end) in zip(encoding.ids, encoding.offsets, strict=True)
+            if token != self._unknown
+            for character in text[start:end]
+        )
+
+
+def unknown_id(tokenizer: Tokenizer) -> int | None:
+    """Id of the token for what a tokenizer does not know; None where it has none."""
+    name = getattr(tokenizer.model, "unk_token", None) or "<unk>"  # Unigram does not tell
+    found: int | None = tokenizer.token_to_id(name)
+    return found
 
 
 def _head_and_tail(ids: list[int], limit: int) -> list[int]:
