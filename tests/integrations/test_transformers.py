@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from tokenizers import Tokenizer
 
 from harmgauge import BundleError, Exchange, load
 from harmgauge.bundle import read_bundle, write_bundle
+from harmgauge.calibration import Calibration
 from harmgauge.cli.main import cli
 from harmgauge.training.export import export_onnx
 from harmgauge.training.export_transformers import export_transformers
 from harmgauge.training.reopen import read_cost_model
+from harmgauge.training.symbols import read_symbols
 from harmgauge.windows import Windower
 from tiny import make_bundle, make_decoder, make_encoder
 
@@ -57,6 +60,23 @@ def test_tokenizer_lays_texts_out_as_the_gauge_does(exported):
     assert loaded.model_max_length == model.spec.layout.max_tokens
 
 
+def test_symbols_are_read_as_the_gauge_does(tmp_path):
+    from transformers import AutoTokenizer
+
+    model, tokenizer = make_encoder()
+    read_symbols(tokenizer)
+    export_onnx(model, tokenizer, tmp_path / "files", storage="int8")
+    files = {path.name: path for path in (tmp_path / "files").iterdir()}
+    bundle = make_bundle(tmp_path / "bundle", "tiny", model, "onnx", files)
+    export_transformers(bundle, tmp_path / "hf")
+    loaded = AutoTokenizer.from_pretrained(tmp_path / "hf")
+    windower = Windower(Tokenizer.from_file(str(bundle / "tokenizer.json")), model.spec.layout)
+    prompt, response = "🐷🏿", "𝐜𝐚𝐭 🇮🇹"
+    (window,) = windower.windows(Exchange(prompt, response))
+    assert tokenizer.token_to_id("[UNK]") not in window
+    assert loaded(prompt, response)["input_ids"] == window
+
+
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_pipeline_gives_the_cost(exported, batch_size):
     from transformers import pipeline
@@ -71,6 +91,40 @@ def test_pipeline_gives_the_cost(exported, batch_size):
     found = pipe(inputs, batch_size=batch_size)
     costs = [next(e["score"] for e in labels if e["label"] == "cost") for labels in found]
     np.testing.assert_allclose(costs, expected, atol=1e-4)
+
+
+def rewritten(bundle, folder, **values):
+    """The same bundle with other values in its manifest."""
+    manifest = read_bundle(bundle)
+    write_bundle(
+        folder, replace(manifest, **values), {name: bundle / name for name in manifest.files}
+    )
+    return folder
+
+
+def test_kinds_of_input_keep_their_scales(exported, tmp_path):
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+
+    import harmgauge.integrations.transformers  # noqa: F401
+
+    scale = Calibration(-1.5, 2.0, 0.4, "made up", 50)
+    bundle = rewritten(exported[0], tmp_path / "own", calibration_by_kind={"exchange": scale})
+    export_transformers(bundle, tmp_path / "hf")
+    pipe = pipeline("text-classification", str(tmp_path / "hf"), top_k=None)
+    inputs = [*TEXTS, *({"text": prompt, "text_pair": response} for prompt, response in PAIRS)]
+    found = pipe(inputs, batch_size=len(inputs))
+    costs = [next(e["score"] for e in labels if e["label"] == "cost") for labels in found]
+    exchanges = [*TEXTS, *(Exchange(*pair) for pair in PAIRS)]
+    np.testing.assert_allclose(costs, load(bundle).score(exchanges), atol=1e-4)
+    common = load(exported[0]).score(exchanges)
+    np.testing.assert_allclose(costs[: len(TEXTS)], common[: len(TEXTS)], atol=1e-4)
+    assert abs(costs[-1] - common[-1]) > 0.1
+    assert "token_type_ids" in (tmp_path / "hf" / "README.md").read_text()
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "hf")
+    batch = AutoTokenizer.from_pretrained(tmp_path / "hf")(*PAIRS[1], return_tensors="pt")
+    del batch["token_type_ids"]
+    with torch.no_grad():  # without them, on the common scale
+        assert model(**batch).logits[0, 0].item() == pytest.approx(common[-1], abs=1e-4)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -124,12 +178,11 @@ def test_a_graph_of_other_origin_cannot_be_rebuilt(tiny_bundle, tmp_path):
 
 
 def test_a_scale_that_is_not_straight_does_not_fit_into_the_head(decoder_bundle, tmp_path):
-    manifest = read_bundle(decoder_bundle)
-    bent = replace(manifest.calibration, knots=((-1.0, -2.0), (1.0, 3.0)))
-    files = {name: decoder_bundle / name for name in manifest.files}
-    write_bundle(tmp_path / "bent", replace(manifest, calibration=bent), files)
-    with pytest.raises(BundleError, match="--recalibrate platt"):
-        export_transformers(tmp_path / "bent", tmp_path / "hf")
+    bent = Calibration(0.1, 0.5, 0.25, "own", 9, knots=((-1.0, -2.0), (1.0, 3.0)))
+    for values in ({"calibration": bent}, {"calibration_by_kind": {"prompt": bent}}):
+        bundle = rewritten(decoder_bundle, tmp_path / "bent", **values)
+        with pytest.raises(BundleError, match="--recalibrate platt"):
+            export_transformers(bundle, tmp_path / "hf")
     assert not (tmp_path / "hf").exists()
 
 

@@ -26,6 +26,7 @@ from transformers.utils import logging as transformers_logging
 from ..errors import BundleError, RecipeError
 from ..exchange import TEMPLATE_ID
 from ..windows import Layout
+from .symbols import read_symbols
 
 Pooling = Literal["mean", "last"]
 
@@ -211,6 +212,7 @@ def new_cost_model(
         # WordPiece reads a longer run of letters as one unknown token: text would be hidden.
         cut = pre_tokenizers.FixedLength(tokenizer.model.max_input_chars_per_word)
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence([tokenizer.pre_tokenizer, cut])
+    read_symbols(tokenizer)
     return CostModel(backbone, spec), tokenizer
 
 
