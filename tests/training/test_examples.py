@@ -211,6 +211,15 @@ def test_long_texts_train_on_their_first_window_and_are_counted(tmp_path):
     assert not math.isnan(long.unsafe[0])
 
 
+def test_rows_of_which_nothing_is_read_are_left_out_and_counted(tmp_path):
+    unread = "\u1230\u120b\u121d"
+    loaded = load(tmp_path, [qa("a", "cat", True), qa("b", unread, False), qa(unread, "dog", True)])
+    examples = tokenise([loaded], Windower(make_tokenizer(), Layout((2,), (3,), (3,), MAX_TOKENS)))
+    assert [row.items[0].exchange.response for row in loaded.rows] == ["cat", "dog"]
+    assert [example.id for example in examples] == [row.id for row in loaded.rows]
+    assert (loaded.report.unread, loaded.report.used, loaded.report.unsafe) == (1, 2, 0)
+
+
 def test_unlabelled_rows_take_part_where_asked_for(tmp_path):
     rows = [
         {"question": "a", "answer": "cat", "verdict": "fine"},

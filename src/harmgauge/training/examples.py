@@ -13,7 +13,7 @@ from ..data.hub import is_address
 from ..data.read import read_rows
 from ..data.row import Item, Row
 from ..data.templates.refusals import put_refusals_first
-from ..errors import DataError
+from ..errors import DataError, ExchangeError
 from ..exchange import Exchange
 from ..windows import Windower
 from .recipe import Data, Source
@@ -64,6 +64,8 @@ class SourceReport:
     capped: int = 0
     doubted: int = 0
     """used, but weighed down by `data.weights`"""
+    unread: int = 0
+    """with a text of which the base's tokenizer reads nothing"""
     truncated: int = 0
     used: int = 0
     unsafe: int = 0
@@ -111,12 +113,15 @@ def drop_leaks(train: Sequence[LoadedSource], valid: Sequence[LoadedSource]) -> 
 
 
 def tokenise(loaded: Iterable[LoadedSource], windower: Windower) -> list[Example]:
-    """Rows to examples. A text that needs several windows is trained on by its first."""
+    """Rows to examples. A text that needs several windows is trained on by its first.
+
+    Rows of which the gauge would read nothing are left out of their source, and counted.
+    """
     examples = []
     for each in loaded:
+        read = _drop_unread(each, windower)
         weigh = row_weights(each)
-        for row in each.rows:
-            windows = [windower.windows(item.exchange) for item in row.items]
+        for row, windows in zip(each.rows, read, strict=True):
             each.report.truncated += any(len(w) > 1 for w in windows)
             examples.append(
                 Example(
@@ -132,6 +137,22 @@ def tokenise(loaded: Iterable[LoadedSource], windower: Windower) -> list[Example
                 )
             )
     return examples
+
+
+def _drop_unread(loaded: LoadedSource, windower: Windower) -> list[list[list[list[int]]]]:
+    """Windows of each item of each row that is kept."""
+    kept, read = [], []
+    for row in loaded.rows:
+        try:
+            read.append([windower.read(item.exchange) for item in row.items])
+        except ExchangeError:
+            continue
+        kept.append(row)
+    loaded.report.unread = len(loaded.rows) - len(kept)
+    loaded.report.used = len(kept)
+    loaded.report.unsafe = _count_unsafe(kept)
+    loaded.rows[:] = kept
+    return read
 
 
 def row_weights(loaded: LoadedSource) -> Callable[[Row], float]:
