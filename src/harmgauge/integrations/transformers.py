@@ -48,6 +48,9 @@ class HarmgaugeConfig(PreTrainedConfig):  # type: ignore[misc]
     pooling: Pooling = "mean"
     max_tokens: int = 512
     direction: str = DIRECTION
+    kinds: dict[str, list[float]] | None = None
+    """of `prompt` and `exchange`, where they have scales of their own: slope and offset from the
+    cost on the common scale to theirs"""
     problem_type: str | None = "regression"
 
     def __post_init__(self, **kwargs: Any) -> None:
@@ -57,7 +60,8 @@ class HarmgaugeConfig(PreTrainedConfig):  # type: ignore[misc]
 
 
 class HarmgaugeForSequenceClassification(PreTrainedModel):  # type: ignore[misc]
-    """A cost model whose logits are costs: the calibration is folded into the head.
+    """A cost model whose logits are costs: the calibration is folded into the head, but for what
+    the scales of kinds of input add to it.
 
     The first label is `cost`; further ones, where the gauge has them, are log-odds of
     categories, each by itself: a verdict caps their probability by that of the cost.
@@ -82,6 +86,7 @@ class HarmgaugeForSequenceClassification(PreTrainedModel):  # type: ignore[misc]
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
         **_: Any,
     ) -> SequenceClassifierOutput:
         """Costs.
@@ -90,6 +95,9 @@ class HarmgaugeForSequenceClassification(PreTrainedModel):  # type: ignore[misc]
             input_ids: token ids, `[batch, length]`, laid out as the saved tokenizer does.
             attention_mask: 1 for real tokens, padding on either side; None: all are real.
             labels: probability of unsafe, `[batch]`; gives the binary cross-entropy of the cost.
+            token_type_ids: 1 in what a response says, 0 elsewhere, as the saved tokenizer gives
+                them where prompts and exchanges have scales of their own; without them costs are
+                on the common scale.
 
         Returns:
             `logits`, fp32, `[batch, num_labels]`.
@@ -97,6 +105,12 @@ class HarmgaugeForSequenceClassification(PreTrainedModel):  # type: ignore[misc]
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
         logits = self.cost_model(input_ids, attention_mask)
+        if self.config.kinds and token_type_ids is not None:
+            scales = [self.config.kinds[kind] for kind in ("prompt", "exchange")]
+            answered = token_type_ids.bool().any(1).long()
+            slope, offset = logits.new_tensor(scales)[answered].T
+            cost = logits[:, 0] * slope + offset
+            logits = torch.cat([cost[:, None], logits[:, 1:]], 1)
         loss = None
         if labels is not None:
             loss = nn.functional.binary_cross_entropy_with_logits(

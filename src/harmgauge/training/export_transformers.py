@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from ..errors import BundleError
 from ..integrations.transformers import HarmgaugeConfig, HarmgaugeForSequenceClassification
+from ..scales import Scales
 from ..windows import Layout, Windower
 from .card import model_card
 from .reopen import read_cost_model
@@ -21,8 +22,9 @@ from .reopen import read_cost_model
 def export_transformers(bundle: Path, folder: Path) -> None:
     """Write a bundle as a Hugging Face folder, whole or not at all.
 
-    Its logits are costs at the stored prior, its tokenizer lays out a prompt (`text`) and a
-    response (`text_pair`) as the gauge does. Long texts are not windowed: the tokenizer warns.
+    Its logits are costs at the stored priors, its tokenizer lays out a prompt (`text`) and a
+    response (`text_pair`) as the gauge does, and where these have scales of their own its token
+    types tell them apart. Long texts are not windowed: the tokenizer warns.
 
     Raises:
         BundleError: `bundle` cannot be read or is calibrated by isotonic regression, or `folder`
@@ -31,7 +33,8 @@ def export_transformers(bundle: Path, folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BundleError(f"{folder} is not empty; name another folder")
     cost_model, tokenizer, manifest = read_cost_model(bundle)
-    if manifest.calibration.knots:
+    scales = manifest.scales
+    if any(scale.knots for scale in scales.named.values()):
         raise BundleError(
             f"{bundle} is calibrated by isotonic regression, which a linear head cannot hold; "
             "make it a bundle with harmgauge calibrate --recalibrate platt, and export that"
@@ -42,12 +45,13 @@ def export_transformers(bundle: Path, folder: Path) -> None:
         backbone_config=backbone,
         pooling=manifest.pooling,
         max_tokens=manifest.layout.max_tokens,
+        kinds=_kinds(scales),
         id2label=dict(enumerate(manifest.outputs)),
         label2id={name: index for index, name in enumerate(manifest.outputs)},
         dtype="float32",
     )
     model = HarmgaugeForSequenceClassification(config)
-    calibration = manifest.calibration
+    calibration = scales.common
     with torch.no_grad():
         head = cost_model.head
         head.weight[0] /= calibration.temperature
@@ -62,13 +66,29 @@ def export_transformers(bundle: Path, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
         new = Path(scratch) / "new"
         model.save_pretrained(new)
-        _tokenizer(tokenizer, manifest.layout, backbone).save_pretrained(new)
-        (new / "README.md").write_text(_USAGE + model_card(manifest), encoding="utf-8")
+        saved = _tokenizer(tokenizer, manifest.layout, backbone, kinds=config.kinds is not None)
+        saved.save_pretrained(new)
+        usage = _USAGE + (_KINDS if config.kinds else "")
+        (new / "README.md").write_text(usage + model_card(manifest), encoding="utf-8")
         os.replace(new, folder)
 
 
-def _tokenizer(tokenizer: Tokenizer, layout: Layout, config: Any) -> PreTrainedTokenizerFast:
-    """A tokenizer that gives the ids of `Windower` for a prompt, or a prompt and a response."""
+def _kinds(scales: Scales) -> dict[str, list[float]] | None:
+    """Slope and offset from the common scale to those of a prompt and of an exchange."""
+    if not scales.by_kind:
+        return None
+    common, kinds = scales.common, {}
+    for kind in ("prompt", "exchange"):
+        slope = common.temperature / scales.of(kind).temperature
+        kinds[kind] = [slope, scales.of(kind).bias - slope * common.bias]
+    return kinds
+
+
+def _tokenizer(
+    tokenizer: Tokenizer, layout: Layout, config: Any, *, kinds: bool
+) -> PreTrainedTokenizerFast:
+    """A tokenizer that gives the ids of `Windower` for a prompt, or a prompt and a response; with
+    `kinds` token types, too, that are 1 in a response."""
     markers = Windower(tokenizer, layout).markers
     pieces = {
         "<start>": layout.start,
@@ -78,10 +98,10 @@ def _tokenizer(tokenizer: Tokenizer, layout: Layout, config: Any) -> PreTrainedT
         "<end>": layout.end,
     }
     prompt = ["<start>", "<user>", "$A", "<end>"]
-    pair = ["<start>", "<user>", "$A", "<separator>", "<assistant>", "$B", "<end>"]
+    pair = ["<start>", "<user>", "$A", "<separator>", "<assistant>:1", "$B:1", "<end>"]
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=[piece for piece in prompt if pieces.get(piece, True)],
-        pair=[piece for piece in pair if pieces.get(piece, True)],
+        single=[piece for piece in prompt if pieces.get(piece.removesuffix(":1"), True)],
+        pair=[piece for piece in pair if pieces.get(piece.removesuffix(":1"), True)],
         special_tokens=[
             {"id": name, "ids": list(ids), "tokens": [tokenizer.id_to_token(i) for i in ids]}
             for name, ids in pieces.items()
@@ -94,7 +114,8 @@ def _tokenizer(tokenizer: Tokenizer, layout: Layout, config: Any) -> PreTrainedT
         tokenizer_object=tokenizer,
         pad_token=tokenizer.id_to_token(pad),
         model_max_length=layout.max_tokens,
-        model_input_names=["input_ids", "attention_mask"],  # no token types: the gauge has none
+        # The gauge itself has no token types.
+        model_input_names=["input_ids", "attention_mask", *(["token_type_ids"] if kinds else [])],
         split_special_tokens=True,  # special tokens spelled in a text are text
         clean_up_tokenization_spaces=False,
     )
@@ -113,5 +134,10 @@ from transformers import pipeline
 pipe = pipeline("text-classification", "this folder")
 pipe({"text": "a prompt", "text_pair": "a response"})  # its score is the cost
 ```
+
+"""
+
+_KINDS = """Prompts and exchanges have scales of their own. The tokenizer's `token_type_ids` tell
+which one a text has: pass them on. Without them costs are on the common scale.
 
 """
