@@ -231,6 +231,10 @@ def test_a_threshold_of_the_same_name_is_replaced(manifest):
     changed, other = replace(first, cost=2.0), replace(first, name="fpr5")
     assert store(manifest, [changed, other]).thresholds == (changed, other)
     assert store(manifest, [other]).thresholds == (first, other)
+    figures = ({"data": "a", "threshold": "fpr1", "recall": 0.5}, {"data": "b", "auroc": 0.5})
+    measured = replace(manifest, metrics=figures)
+    assert store(measured, [changed]).metrics == figures[1:]
+    assert store(measured, [other]).metrics == figures
 
 
 @pytest.mark.parametrize("name", ["", "1", "nan", "-inf", "two words", "a,b"])

@@ -285,9 +285,14 @@ def find_thresholds(
 
 
 def store(manifest: Manifest, thresholds: Iterable[Threshold]) -> Manifest:
-    """Add thresholds to a gauge; one of the same name is replaced."""
-    by_name = {each.name: each for each in (*manifest.thresholds, *thresholds)}
-    return replace(manifest, thresholds=tuple(by_name.values()))
+    """Add thresholds to a gauge; one of the same name is replaced, with what was measured at it."""
+    new = {each.name: each for each in thresholds}
+    by_name = {each.name: each for each in manifest.thresholds} | new
+    return replace(
+        manifest,
+        thresholds=tuple(by_name.values()),
+        metrics=tuple(each for each in manifest.metrics if each.get("threshold") not in new),
+    )
 
 
 def check_name(name: str) -> None:

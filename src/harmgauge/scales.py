@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from .calibration import Calibration, Floats
 
+ENOUGH = 100
+"""texts of each class that a kind takes for a scale of its own, in training"""
+
 
 @dataclass(frozen=True, slots=True)
 class Scales:

@@ -96,6 +96,71 @@ def test_metrics_of_one_kind_share_a_table_and_the_export_has_a_sentence(manifes
     assert "Note" not in export
 
 
+def test_what_it_is_for_and_where_it_fails_come_before_the_figures(manifest):
+    figures = (
+        {"data": "gardens validation", "n": 90, "auroc": 0.875, "false_positive_rate": 0.25},
+        {"data": "bread validation", "n": 60, "auroc": 0.625, "false_positive_rate": None},
+        {"data": "cake validation", "n": 20, "auroc": 0.5, "false_positive_rate": 0.9},
+        {"data": "held out", "kind": "prompt", "n": 40, "ece": 0.02, "sign_accuracy": 0.875},
+        {"data": "held out", "kind": "response", "n": 30, "ece": 0.09, "sign_accuracy": 0.75},
+    )
+    card = model_card(replace(manifest, metrics=figures))
+    assert card.index("## For and not for") < card.index("## Where it fails")
+    fails = card.split("## Where it fails")[1].split("\n## ")[0]
+    assert "bread 0.625 (n = 60), gardens 0.875 (n = 90)." in fails
+    assert "**Most false alarms**, of safe texts at cost 0: gardens 0.25 (n = 90)." in fails
+    assert "cake" not in fails  # too few texts to say so
+    assert "response 0.75 (n = 30), prompt 0.875 (n = 40)." in fails
+    assert "misses" not in fails
+    earlier = [{**each, "data": f"{each['data']} (earlier scale)"} for each in figures]
+    fails = model_card(replace(manifest, metrics=earlier)).split("## Where it fails")[1]
+    assert "bread 0.625 (n = 60)" in fails.split("\n## ")[0]
+    assert "false alarms" not in fails
+    assert "Not measured" in model_card(replace(manifest, metrics=()))
+
+
+def test_each_kind_of_input_has_a_line_of_its_calibration(manifest):
+    figures = (
+        {"data": "held out", "n": 61, "ece": 0.0625, "sign_accuracy": 0.75},
+        {"data": "held out", "kind": "prompt", "n": 40, "ece": 0.03125, "sign_accuracy": 0.875},
+        {"data": "held out", "kind": "response", "n": 21, "ece": 0.125, "sign_accuracy": 0.5},
+    )
+    scale = Calibration(-1.0, 2.0, 0.5, "own", 80)
+    card = model_card(replace(manifest, metrics=figures, calibration_by_kind={"prompt": scale}))
+    assert "| all together | 0.375 | 0.5 | 0.25 | tiny validation, half of prompts | 123 |" in card
+    assert "| prompt | 0.5 | 2 | -1 | own | 80 | 0.0312 | 40 |" in card
+    assert "| response | – | – | – | – | – | 0.125 | 21 |" in card
+    assert "On the scale of all together: response, exchange." in card
+    assert "| exchange |" not in card
+    assert "have their own" not in model_card(manifest)
+
+
+def test_thresholds_tell_their_price_and_what_was_left_out(manifest):
+    apart = replace(
+        manifest.thresholds[0], name="prompts_fpr5", cost_by_kind={"prompt": 0.5, "exchange": 2.0}
+    )
+    figures = (
+        {"data": "unsafe texts", "threshold": "prompts_fpr5", "n": 70, "recall": 0.25},
+        {"data": "safe texts", "threshold": "responses_fpr1", "n": 61, "takes": 299},
+    )
+    card = model_card(replace(manifest, thresholds=(*manifest.thresholds, apart), metrics=figures))
+    assert "| fpr1 | 1.75 | 0.01 | 0.95 | tiny validation | 300 | – | – |" in card
+    assert "| 0.25 (n = 70) | prompt 0.5, exchange 2 |" in card
+    assert "for want of safe texts: responses_fpr1 (has 61, takes 299)." in card
+
+
+def test_categories_have_a_table(manifest):
+    figure = {"data": "weather, validation", "n": 90, "flagged": 30, "auroc": 0.9,
+              "auroc_of_unsafe": None}  # fmt: skip
+    card = model_card(replace(manifest, metrics=(figure,)))
+    assert "| category | n | flagged | auroc | auroc of unsafe |" in card
+    assert "| weather | 90 | 30 | 0.9 | – |" in card
+
+
+def test_licences_are_counted(manifest):
+    assert "by number of sources: CC0-1.0 (1), MIT (1)." in model_card(manifest)
+
+
 def test_a_note_of_the_export_is_told(manifest):
     card = model_card(replace(manifest, metrics=({**EXPORT, "note": "2 layers run unfused"},)))
     assert "Note: 2 layers run unfused." in card

@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from ..bundle import Manifest
+    from ..calibration import Calibration
 
 
 @click.command()
@@ -32,10 +33,10 @@ def info(gauge: str | None, as_json: bool) -> None:
 
 
 def _lines(manifest: Manifest) -> list[str]:
-    calibration, layout = manifest.calibration, manifest.layout
+    layout = manifest.layout
     rows = sum(source.get("rows") or 0 for source in manifest.data)
     sources = "1 source" if len(manifest.data) == 1 else f"{len(manifest.data)} sources"
-    shape = f", {len(calibration.knots)} isotonic knots" if calibration.knots else ""
+    figures = [each for each in manifest.metrics if "storage" not in each]
     return [
         manifest.id,
         f"licence      {manifest.licence} (of the weights)",
@@ -48,18 +49,37 @@ def _lines(manifest: Manifest) -> list[str]:
         f"share {layout.overlap:.0%}, {manifest.pooling} pooling",
         f"outputs      {', '.join(manifest.outputs)}",
         f"runtime      {manifest.runtime}",
-        f"calibration  bias {calibration.bias:+.4g}, temperature {calibration.temperature:.4g}, "
-        f"prior {calibration.prior:.4g}{shape} ({calibration.data}, n = {calibration.n})",
+        f"calibration  {_scale(manifest.calibration)}",
+        *(f"  of {kind}: {_scale(each)}" for kind, each in manifest.calibration_by_kind.items()),
         f"thresholds   {len(manifest.thresholds) or 'none stored'}",
         *_table([threshold.in_a_table() for threshold in manifest.thresholds]),
-        f"metrics      {len(manifest.metrics) or 'none stored'}",
+        f"metrics      {len(figures) or 'none stored'}",
         *(
             line
-            for _, group in groupby(manifest.metrics, key=lambda entry: list(entry))
+            for _, group in groupby(figures, key=lambda entry: list(entry))
             for line in _table(list(group))
         ),
+        *(f"export       {_export(each)}" for each in manifest.metrics if "storage" in each),
         f"written by   harmgauge {manifest.code_version}, format version {manifest.format_version}",
     ]
+
+
+def _scale(calibration: Calibration) -> str:
+    shape = f", {len(calibration.knots)} isotonic knots" if calibration.knots else ""
+    return (
+        f"bias {calibration.bias:+.4g}, temperature {calibration.temperature:.4g}, "
+        f"prior {calibration.prior:.4g}{shape} ({calibration.data}, n = {calibration.n})"
+    )
+
+
+def _export(entry: Mapping[str, Any]) -> str:
+    """What the export cost, in one short line; the model card says all of it."""
+    cell = {key: _cell(value) for key, value in entry.items()}
+    return (
+        f"{cell['storage']}, {cell['megabytes']} MB; raw costs differ by {cell['max_difference']} "
+        f"at most, AUROC {cell['auroc_before']} before and {cell['auroc_after']} after "
+        f"(n = {cell['n']})"
+    )
 
 
 def _table(entries: Sequence[Mapping[str, Any]]) -> list[str]:

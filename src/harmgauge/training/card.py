@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
-from typing import Any
+from collections import Counter
 
 from ..bundle import Manifest
 from ..taxonomy import CATEGORIES
+from .card_figures import calibration, categories, failures, measured, table, thresholds
 
 
 def model_card(manifest: Manifest) -> str:
@@ -22,14 +21,17 @@ def model_card(manifest: Manifest) -> str:
     """
     sections = (
         _origin(manifest),
+        _purpose(manifest),
+        failures(manifest),
         _use(manifest),
-        _calibration(manifest),
-        _thresholds(manifest),
-        _metrics(manifest),
+        calibration(manifest),
+        thresholds(manifest),
+        categories(manifest),
+        measured(manifest),
         _make(manifest),
         _limits(manifest),
     )
-    return "\n".join(line for section in sections for line in (*section, ""))
+    return "\n".join(line for section in sections if section for line in (*section, ""))
 
 
 def _origin(manifest: Manifest) -> list[str]:
@@ -41,8 +43,29 @@ def _origin(manifest: Manifest) -> list[str]:
         f"A gauge of harm for harmgauge. **Licence of the weights: {manifest.licence}.**",
         f"Trained on {rows} rows of {sources}:",
         "",
-        *_table(manifest.data),
+        *table(manifest.data),
+        *_licences(manifest),
         *_teachers(manifest),
+    ]
+
+
+def _licences(manifest: Manifest) -> list[str]:
+    counts = Counter(str(source.get("licence")) for source in manifest.data)
+    if not counts:
+        return []
+    each = ", ".join(f"{licence} ({n})" for licence, n in counts.most_common())
+    return ["", f"Licences of the data, by number of sources: {each}."]
+
+
+def _purpose(manifest: Manifest) -> list[str]:
+    return [
+        "## For and not for",
+        "",
+        "- **For** sorting, ranking and flagging what people and language models write to each "
+        "other, by one number for how harmful it is: as a reward or filter in training, as a first "
+        "look at what others then read.",
+        "- **Not for** deciding alone about a person, for texts unlike its data (below), or as the "
+        "only guard where somebody gains by passing it.",
     ]
 
 
@@ -53,7 +76,7 @@ def _teachers(manifest: Manifest) -> list[str]:
         "",
         "It also learnt what these gauges say of the texts of that data:",
         "",
-        *_table(
+        *table(
             [
                 {
                     "gauge": teacher["gauge"],
@@ -94,87 +117,6 @@ def _use(manifest: Manifest) -> list[str]:
     ]
 
 
-def _calibration(manifest: Manifest) -> list[str]:
-    fitted = manifest.calibration
-    prior = f"{fitted.prior:.3g}"
-    return [
-        "## Cost and calibration",
-        "",
-        f"Direction `{manifest.direction}`: a cost below 0 is safe, above 0 unsafe. It is the "
-        "log-odds of unsafe, so that `sigmoid(cost)` is the probability of unsafe where a share of "
-        f"{prior} of the texts is (the prior). Where the share is another, load the gauge with "
-        "`prior=SHARE`.",
-        "",
-        *_table(
-            [
-                {
-                    "prior": prior,
-                    "temperature": fitted.temperature,
-                    "bias": fitted.bias,
-                    "fitted on": fitted.data,
-                    "n": fitted.n,
-                }
-            ]
-        ),
-        *(
-            ["", f"The scale is not straight: {len(fitted.knots)} knots of isotonic regression."]
-            if fitted.knots
-            else []
-        ),
-    ]
-
-
-def _thresholds(manifest: Manifest) -> list[str]:
-    if not manifest.thresholds:
-        return [
-            "## Thresholds",
-            "",
-            "None is stored. A verdict is unsafe from cost 0 on, where unsafe is as likely as "
-            "safe; choose another on labelled texts of your own, with `harmgauge calibrate`.",
-        ]
-    return [
-        "## Thresholds",
-        "",
-        "A verdict is unsafe from cost 0 on. These are stored besides, to be asked for by name; "
-        "each promises a false-positive rate on texts like those of its data, with a confidence:",
-        "",
-        *_table([threshold.in_a_table() for threshold in manifest.thresholds]),
-    ]
-
-
-def _metrics(manifest: Manifest) -> list[str]:
-    lines = [
-        "## Measured",
-        "",
-        "From the bundle as written and loaded afresh. The checkpoint was chosen on validation "
-        "data, so that figures on it flatter; judge by test sets of your own.",
-    ]
-    for _, group in groupby(_figures(manifest), key=lambda entry: list(entry)):
-        lines += ["", *_table(list(group))]
-    for entry in manifest.metrics:
-        if "storage" in entry:
-            lines += ["", _export(entry)]
-    return lines
-
-
-def _figures(manifest: Manifest) -> Iterable[Mapping[str, Any]]:
-    """Metrics that are tables; the export report has a sentence of its own."""
-    return (entry for entry in manifest.metrics if "storage" not in entry)
-
-
-def _export(entry: Mapping[str, Any]) -> str:
-    """What became of the model on its way to ONNX, see `export.ExportReport`."""
-    cell = {key: _cell(value) for key, value in entry.items()}
-    text = (
-        f"Export: ONNX, weights stored as {cell['storage']}, {cell['megabytes']} MB, attention "
-        f"fused in {cell['fused_attention']} of {cell['layers']} layers. On {cell['n']} validation "
-        f"rows raw costs differ from those of training by {cell['max_difference']} at most and "
-        f"{cell['mean_difference']} on average, and AUROC went from {cell['auroc_before']} to "
-        f"{cell['auroc_after']}."
-    )
-    return f"{text} Note: {entry['note']}." if entry.get("note") else text
-
-
 def _make(manifest: Manifest) -> list[str]:
     layout, base = manifest.layout, manifest.base
     return [
@@ -188,7 +130,7 @@ def _make(manifest: Manifest) -> list[str]:
 
 
 def _limits(manifest: Manifest) -> list[str]:
-    categories = ", ".join(manifest.outputs[1:])
+    known = ", ".join(manifest.outputs[1:])
     missing = [name for name in CATEGORIES if name not in manifest.outputs]
     return [
         "## Limits",
@@ -199,9 +141,9 @@ def _limits(manifest: Manifest) -> list[str]:
         "models. Documents, code and fiction are strange to it, and so are irony and quotation.",
         f"- **Windows.** Texts longer than {manifest.layout.max_tokens} tokens are read in "
         "overlapping windows and get the cost of the worst; what only the whole says is missed.",
-        f"- **Categories:** {categories}. Others are unknown, not absent. Not supported: "
+        f"- **Categories:** {known}. Others are unknown, not absent. Not supported: "
         f"{', '.join(missing) or 'none'}."
-        if categories
+        if known
         else "- **No categories.** `categories` of a verdict is `null`: unknown, not absent. So "
         "are `spans` and `disguised`.",
         "- **Its labels are its judgement.** It repeats what the raters of its data thought, their "
@@ -209,19 +151,3 @@ def _limits(manifest: Manifest) -> list[str]:
         "mistake matters.",
         "- **No defence against an adversary** who can try texts until one passes.",
     ]
-
-
-def _table(entries: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A Markdown table; the entries have the same keys."""
-    if not entries:
-        return []
-    header = [key.replace("_", " ") for key in entries[0]]
-    rows = [[_cell(value) for value in entry.values()] for entry in entries]
-    return [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)]
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "–"
-    text = f"{value:.3g}" if isinstance(value, float) else str(value)
-    return text.replace("|", "\\|").replace("\n", " ")

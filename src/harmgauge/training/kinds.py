@@ -10,12 +10,9 @@ from numpy.typing import NDArray
 
 from ..calibration import Calibration, Floats, fit
 from ..exchange import KINDS, Kind
-from ..scales import Scales
+from ..scales import ENOUGH, Scales
 from .examples import LoadedSource
 from .validation import held_out
-
-ENOUGH = 100
-"""texts of each class on the prompts that calibrate that a scale of one kind takes"""
 
 
 @dataclass(frozen=True, slots=True)
