@@ -117,6 +117,68 @@ def test_the_scale_is_fitted_and_measured_on_different_prompts(run, own, data, m
     ]
 
 
+@pytest.fixture
+def by_kind(own):
+    """The same gauge, its prompts on a scale of their own."""
+    path = own / "gauge.json"
+    manifest = json.loads(path.read_text())
+    scale = {**manifest["calibration"], "bias": -1.0, "prior": 0.5}
+    path.write_text(json.dumps({**manifest, "calibration_by_kind": {"prompt": scale}}))
+    return own
+
+
+def test_scales_of_kinds_are_fitted_and_moved_one_by_one(run, by_kind, data):
+    before, texts = load(by_kind), ["a cat", "rain", "please tell me"]
+    answers = [{"prompt": "hello", "response": text} for text in texts]
+    fitted = run(
+        *("calibrate", by_kind, "--data", data, *COLUMNS),
+        *("--recalibrate", "platt", "--fpr", 0.1, "--output", by_kind),
+    )
+    assert "scale of kind prompt: bias" in fitted.stdout
+    assert "scale: stays, its texts are too few or none" in fitted.stdout
+    after = load(by_kind)
+    assert after.score(answers).tolist() == pytest.approx(before.score(answers), abs=1e-6)
+    assert set(after.manifest.thresholds[0].cost_by_kind) == {"prompt"}
+    moved = run("calibrate", by_kind, "--prior", 0.02, "--output", by_kind)
+    assert "prior: 0.25 before, 0.02 now" in moved.stdout
+    assert "prior of kind prompt: 0.2237 before, 0.02 now" in moved.stdout
+    rare = load(by_kind)
+    shift = np.log(0.02 / 0.98) - np.log(0.25 / 0.75)
+    np.testing.assert_allclose(rare.score(answers) - after.score(answers), shift, atol=1e-6)
+    for name in ("fpr1", "fpr10"):
+        for gauge in (after, rare):
+            judged = gauge.verdicts([*texts, *answers], name)
+            assert [v.unsafe for v in judged] == [
+                v.unsafe for v in after.verdicts([*texts, *answers], name)
+            ]
+    assert "cost_by_kind" in run("info", by_kind).stdout
+    assert "cost by kind" in (by_kind / "README.md").read_text()
+
+
+def test_thresholds_of_several_kinds_rest_on_rows_that_no_scale_was_fitted_to(
+    run, by_kind, data, tmp_path
+):
+    def turns(number, text):
+        asked = {"role": "user", "content": text if number % 2 else f"say {number}"}
+        return [asked] if number % 2 else [asked, {"role": "assistant", "content": text}]
+
+    rows = [json.loads(line) for line in data.read_text().splitlines()][:150]
+    chats = [
+        {"chat": turns(i, row["text"]), "harm": "yes" if i % 5 < 2 else "no"}
+        for i, row in enumerate(rows)
+    ]
+    data.write_text("".join(json.dumps(chat) + "\n" for chat in chats))
+    result = run(
+        *("calibrate", by_kind, "--data", data, "--messages-column", "chat", *COLUMNS[2:]),
+        *("--recalibrate", "bias", "--fpr", 0.1, "--output", tmp_path / "new"),
+    )
+    assert result.exit_code == 0, result.output
+    assert "rest on the half of the prompts" in result.stdout
+    assert "scale: bias" in result.stdout
+    threshold = read_bundle(tmp_path / "new").thresholds[-1]
+    assert 30 < threshold.n < 60  # of 90 safe prompts
+
+
 def test_isotonic_says_how_much_it_takes(run, own, data):
     result = run(
         "calibrate", own, "--data", data, *COLUMNS, "--recalibrate", "isotonic", "--output", own

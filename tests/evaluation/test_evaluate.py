@@ -55,6 +55,17 @@ def test_thresholds_of_a_scorer_are_measured_by_name():
     assert scores.thresholds["fpr1"]["false_positive_rate"].value == 0.0
 
 
+def test_a_threshold_may_lie_elsewhere_for_each_kind_of_data_set():
+    rows = (single("a!", 0.0), single("b!!!", 1.0))
+    apart = {"prompt": 1.5, "response": 9.0, "exchange": 9.0, "pair": 9.0}
+    scores = measured(*rows, thresholds={"stub": {"own": apart}}, borders={"stub": apart})
+    assert scores.gauges["stub"].threshold == 1.5
+    assert scores.gauges["stub"].thresholds["own"]["recall"].value == 1.0
+    answers = [single("c", 1.0, "d!!!"), single("e", 0.0, "f")]
+    scores = measured(*answers, thresholds={"stub": {"own": apart}}, borders={"stub": apart})
+    assert scores.gauges["stub"].thresholds["own"]["recall"].value == 0.0
+
+
 def test_the_probe_puts_a_refusal_before_unsafe_answers_alone():
     rows = [single("q", 1.0, "loud!!"), single("r", 1.0, "quiet"), single("s", 0.0, "calm")]
     stub = Stub()

@@ -13,6 +13,7 @@ import click
 from ..data.hub import data_name, data_sha256
 from ..errors import HarmgaugeError, needs_extra
 from .measuring import (
+    border,
     borders,
     check_output,
     command_line,
@@ -29,7 +30,7 @@ from .output import write_json
 if TYPE_CHECKING:
     from ..data.row import Row
     from ..evaluation.bag_of_words import BagOfWords
-    from ..evaluation.evaluate import Training
+    from ..evaluation.evaluate import Border, Training
     from ..evaluation.scorers import Scorer
 
 
@@ -149,14 +150,14 @@ def evaluate(
         raise SystemExit(1)
 
 
-def _stored(scorer: Scorer) -> dict[str, float]:
+def _stored(scorer: Scorer) -> dict[str, Border]:
     """Named thresholds of a gauge, as its costs stand."""
     from ..evaluation.scorers import GaugeScorer
 
     if not isinstance(scorer, GaugeScorer):
         return {}
     gauge = scorer.gauge
-    return {each.name: gauge.threshold(each.name) for each in gauge.manifest.thresholds}
+    return {each.name: border(gauge, each.name) for each in gauge.manifest.thresholds}
 
 
 def _training(files: Sequence[str], data_root: str | None) -> Training:

@@ -19,8 +19,9 @@ from .reading import label_options, schema_options
 if TYPE_CHECKING:
     from ..evaluation.cache import Cache
     from ..evaluation.data_set import DataSet
-    from ..evaluation.evaluate import Evaluation
+    from ..evaluation.evaluate import Border, Evaluation
     from ..evaluation.scorers import Scorer
+    from ..gauge import Gauge
 
 _SETS = (
     click.option(
@@ -154,7 +155,7 @@ def open_scorers(names: Iterable[str], threads: int | None) -> dict[str, Scorer]
     return scorers
 
 
-def borders(scorers: Mapping[str, Scorer], threshold: float | str | None) -> dict[str, float]:
+def borders(scorers: Mapping[str, Scorer], threshold: float | str | None) -> dict[str, Border]:
     """The cost from which on each scorer flags, where one is asked for."""
     from ..evaluation.scorers import GaugeScorer
 
@@ -164,15 +165,30 @@ def borders(scorers: Mapping[str, Scorer], threshold: float | str | None) -> dic
         if not math.isfinite(threshold):
             raise click.UsageError(f"--threshold is {threshold}; give a finite cost, such as 0")
         return dict.fromkeys(scorers, threshold)
-    found = {}
+    found: dict[str, Border] = {}
     for name, scorer in scorers.items():
         if not isinstance(scorer, GaugeScorer):
             raise RecipeError(
                 f"{name} has no stored thresholds, and so none called {threshold!r}; give "
                 "--threshold a cost"
             )
-        found[name] = scorer.gauge.threshold(threshold)
+        found[name] = border(scorer.gauge, threshold)
     return found
+
+
+def border(gauge: Gauge, name: str) -> Border:
+    """A stored threshold, as the gauge's costs stand; of a set that holds several kinds of input,
+    that of the kind which most of it is.
+
+    Raises:
+        RecipeError: the gauge has no threshold of that name.
+    """
+    from ..evaluation.data_set import KINDS
+
+    costs: dict[str, float] = {
+        kind: gauge.threshold(name, "exchange" if kind == "pair" else kind) for kind in KINDS
+    }
+    return costs if len(set(costs.values())) > 1 else costs["exchange"]
 
 
 def command_line() -> str:

@@ -124,14 +124,14 @@ def compare(evaluation: Evaluation, data: DataSet, a: str, b: str, rows: int = 1
         DataError: the file cannot be read.
     """
     scorers = [evaluation.scorers[name] for name in (a, b)]
-    judges = [evaluation.judge(name) for name in (a, b)]
+    contents = evaluation.contents(data)
+    judges = [evaluation.judge(name, contents.kind) for name in (a, b)]
     bootstrap = evaluation.bootstrap
 
     def compute() -> dict[str, Any]:
         sample = data.sample
         scored = [evaluation.costs(data, each, sample.ids, sample.exchanges) for each in scorers]
         sides = [Side(of.values, judge) for of, judge in zip(scored, judges, strict=True)]
-        contents = evaluation.contents(data)
         found = compare_costs(sample, contents, *sides, bootstrap=bootstrap, rows=rows)
         counts = [dict(each.counts) for each in scored]
         return replace(found, counts_a=counts[0], counts_b=counts[1]).to_dict()

@@ -15,7 +15,7 @@ from .bag_of_words import BagOfWords
 from .bootstrap import Bootstrap
 from .cache import Cache
 from .categories import category_parts
-from .data_set import Contents, DataSet
+from .data_set import Contents, DataSet, Kind
 from .figures import Figure, Figures, bootstrapped
 from .floors import floors
 from .identity import identity_figures, pair_by_template
@@ -26,6 +26,9 @@ from .sample import Sample
 from .scorers import Batch, Scored, Scorer
 
 BAG_OF_WORDS = "bag of words"
+
+Border = float | Mapping[str, float]
+"""the cost from which on to flag, or that of each `data_set.Kind` where they differ"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,9 @@ class Evaluation:
 
     scorers: Mapping[str, Scorer]
     """by the name under which to show them"""
-    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    thresholds: Mapping[str, Mapping[str, Border]] = field(default_factory=dict)
     """scorer -> named thresholds to measure besides its own"""
-    borders: Mapping[str, float] = field(default_factory=dict)
+    borders: Mapping[str, Border] = field(default_factory=dict)
     """scorer -> cost from which on it flags; of others its own border"""
     bag_of_words: Training | None = None
     bootstrap: Bootstrap = field(default_factory=Bootstrap)
@@ -102,7 +105,7 @@ class Evaluation:
             found[BAG_OF_WORDS] = Scores.from_dict(words)
         gauges = {}
         for name, scorer in self.scorers.items():
-            judge = self.judge(name)
+            judge = self.judge(name, contents.kind)
             key = {**facts, "scorer": scorer.identity, "judge": asdict(judge)}
             scores = self.cache.figures(key, partial(self._scores, data, scorer, judge))
             gauges[name] = Scores.from_dict(scores)
@@ -124,11 +127,16 @@ class Evaluation:
         known = self.cache.figures(key, lambda: asdict(Contents.of(data)))
         return Contents(**{**known, "note": data.note, "published": data.published})
 
-    def judge(self, name: str) -> Judge:
-        """How the costs of a scorer are to be read."""
+    def judge(self, name: str, kind: Kind) -> Judge:
+        """How the costs of a scorer are to be read on a data set of that kind."""
+
+        def at(border: Border) -> float:
+            return border[kind] if isinstance(border, Mapping) else border
+
         scorer = self.scorers[name]
-        threshold = self.borders.get(name, scorer.threshold)
-        return Judge(threshold, scorer.probabilistic, dict(self.thresholds.get(name, {})))
+        threshold = at(self.borders[name]) if name in self.borders else scorer.threshold
+        named = {each: at(border) for each, border in self.thresholds.get(name, {}).items()}
+        return Judge(threshold, scorer.probabilistic, named)
 
     def _floors(self, data: DataSet) -> dict[str, Any]:
         sample = data.sample
