@@ -69,7 +69,7 @@ def test_columns_can_be_named_by_everything_that_the_reader_knows():
 @pytest.mark.parametrize("name", MADE)
 def test_every_source_of_a_recipe_has_its_upstream(name):
     made = recipe.read_recipe(Path("recipes") / f"{name}.yaml")
-    sources = (*made.data.train, *made.data.valid)
+    sources = (*made.data.train, *made.data.valid, *made.data.thresholds)
     folders = {each.path.split("/")[0] for each in sources if not is_address(each.path)}
     assert folders <= set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
     open_part = PAGE.split("### Non-commercial data")[0]
@@ -81,6 +81,6 @@ def test_every_source_of_a_recipe_has_its_upstream(name):
 def test_a_source_has_the_licence_that_the_recipe_states(name):
     made = recipe.read_recipe(Path("recipes") / f"{name}.yaml")
     stated = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| ([\w.-]+)(?: †)? \| \d", PAGE, re.MULTILINE))
-    for source in (*made.data.train, *made.data.valid):
+    for source in (*made.data.train, *made.data.valid, *made.data.thresholds):
         if not is_address(source.path):
             assert stated[source.path.split("/")[0]] == source.licence, source.path

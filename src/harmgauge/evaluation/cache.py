@@ -123,8 +123,8 @@ def _versions() -> dict[str, str]:
 
 
 _SCORING = (
-    *("exchange.py", "windows.py", "scoring.py", "calibration.py", "gauge.py", "runtime"),
-    "evaluation/scorers",
+    *("exchange.py", "windows.py", "scoring.py", "calibration.py", "scales.py", "gauge.py"),
+    *("runtime", "evaluation/scorers"),
 )
 """modules between a text and its cost"""
 
