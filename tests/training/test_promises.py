@@ -54,21 +54,19 @@ def test_one_safe_text_a_prompt_that_was_not_seen(sources):
 
 def test_too_few_texts_are_told_before_the_run_and_leave_a_threshold_out(sources, tiny_gauge):
     prompts, responses = safe_texts(sources[0], [])
-    assert not prompts.missing
-    assert responses.missing == {"responses_fpr1": 299}
     assert str(prompts) == "prompts: 321 safe texts, one a prompt"
     assert str(responses) == (
         "responses: 61 safe texts, one a prompt; too few for responses_fpr1, which takes 299"
     )
-    (entry,) = responses.left_out
+    (five,), (entry,) = responses.find(tiny_gauge, tiny_gauge.manifest.scales)
+    assert five.name == "responses_fpr5"
     assert (entry["threshold"], entry["n"], entry["takes"]) == ("responses_fpr1", 61, 299)
-    scales = tiny_gauge.manifest.scales
-    assert [each.name for each in responses.find(tiny_gauge, scales)] == ["responses_fpr5"]
 
 
 def test_the_promise_holds_on_the_costs_of_the_texts(sources, tiny_gauge):
     prompts, _ = safe_texts(sources[0], [])
-    one, five = prompts.find(tiny_gauge, tiny_gauge.manifest.scales)
+    (one, five), left_out = prompts.find(tiny_gauge, tiny_gauge.manifest.scales)
+    assert left_out == []
     assert (one.name, one.false_positive_rate, one.confidence, one.n) == (
         *("prompts_fpr1", 0.01, 0.95),
         321,

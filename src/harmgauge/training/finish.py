@@ -93,9 +93,9 @@ def make_bundle(job: Job, out: Path) -> Path:
     )
     thresholds: list[Threshold] = []
     for safe in job.safe_texts:
-        found = safe.find(gauge, scales)
+        found, left_out = safe.find(gauge, scales)
         thresholds += found
-        metrics += [*reached(measured, scales, found, safe.kinds), *safe.left_out]
+        metrics += [*reached(measured, scales, found, safe.kinds), *left_out]
     if recipe.runtime == "onnx":
         before, after, labels = _before_and_after(job, gauge)
         loss = check_loss(before, after, labels)

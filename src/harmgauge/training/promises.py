@@ -37,18 +37,13 @@ class SafeTexts:
     """of the files they come from"""
 
     @property
-    def missing(self) -> dict[str, int]:
-        """Each threshold that they are too few for, and how many it takes."""
-        takes = {self._name(rate): safe_items_needed(rate, CONFIDENCE) for rate in RATES}
-        return {name: n for name, n in takes.items() if len(self.texts.exchanges) < n}
-
-    @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of input that the thresholds are for."""
         return _SORTS[self.sort]
 
-    def find(self, gauge: Gauge, scales: Scales) -> list[Threshold]:
-        """The thresholds that they are enough for.
+    def find(self, gauge: Gauge, scales: Scales) -> tuple[list[Threshold], list[dict[str, Any]]]:
+        """The thresholds that they are enough for, and an entry of `Manifest.metrics` for each
+        that they are too few for.
 
         Args:
             gauge: gives the raw scores.
@@ -57,7 +52,8 @@ class SafeTexts:
         raw = gauge.raw_scores(self.texts.exchanges)[:, 0]
         costs = scales.cost(raw, self.texts.kinds)
         judged = int(np.isfinite(costs).sum())
-        return [
+        missing = self._missing(judged)
+        found = [
             threshold_at(
                 rate,
                 costs,
@@ -67,30 +63,28 @@ class SafeTexts:
                 sha256=self.sha256,
             )
             for rate in RATES
-            if judged >= safe_items_needed(rate, CONFIDENCE)
+            if self._name(rate) not in missing
+        ]
+        data = f"safe {self.sort}, one a prompt"
+        return found, [
+            {"data": data, "threshold": name, "n": judged, "takes": takes}
+            for name, takes in missing.items()
         ]
 
-    @property
-    def left_out(self) -> list[dict[str, Any]]:
-        """An entry of `Manifest.metrics` for each threshold that they are too few for."""
-        return [
-            {
-                "data": f"safe {self.sort}, one a prompt",
-                "threshold": name,
-                "n": len(self.texts.exchanges),
-                "takes": n,
-            }
-            for name, n in self.missing.items()
-        ]
+    def _missing(self, n: int) -> dict[str, int]:
+        """Each threshold that `n` texts are too few for, and how many it takes."""
+        takes = {self._name(rate): safe_items_needed(rate, CONFIDENCE) for rate in RATES}
+        return {name: needed for name, needed in takes.items() if n < needed}
 
     def _name(self, rate: float) -> str:
         return f"{self.sort}_fpr{100 * rate:g}"
 
     def __str__(self) -> str:
-        lacking = "".join(
-            f"; too few for {name}, which takes {n}" for name, n in self.missing.items()
+        n = len(self.texts.exchanges)
+        lacking = (
+            f"; too few for {name}, which takes {takes}" for name, takes in self._missing(n).items()
         )
-        return f"{self.sort}: {len(self.texts.exchanges)} safe texts, one a prompt{lacking}"
+        return f"{self.sort}: {n} safe texts, one a prompt{''.join(lacking)}"
 
 
 def safe_texts(sources: Sequence[LoadedSource], seen: Iterable[LoadedSource]) -> list[SafeTexts]:
