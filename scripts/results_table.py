@@ -21,6 +21,7 @@ FIGURES = {
 HIDDEN = {
     "auroc": ("all unsafe", "majority", "refusal phrases"),
     "false_positive_rate": ("all unsafe", "majority", "length", "refusal phrases"),
+    "ranking": ("all unsafe", "majority", "refusal phrases"),
 }
 
 
@@ -32,10 +33,11 @@ def main() -> None:
     for report in reports:
         (gauge,) = report["gauges"]
         for each in report["measurements"]:
-            scorers = by_data.setdefault(each["contents"]["data"], {})
+            data = each["contents"]["data"].removesuffix(".jsonl").removesuffix("/test")
+            scorers = by_data.setdefault(data, {})
             scorers[gauge] = each["gauges"][gauge]
             for floor, scores in each["floors"].items():
-                own = f", rows of {gauge}" if floor == "bag of words" else ""
+                own = f": {gauge}" if floor == "bag of words" else ""
                 scorers[floor + own] = scores
     for figure, title in FIGURES.items():
         print(f"**{title}**\n\n{figure_table(by_data, figure)}\n")
@@ -61,7 +63,11 @@ def ranking_table(by_data: dict[str, dict[str, dict[str, Any]]]) -> str:
     """A line a data set and stratum, empty strata among them."""
     rows, shown = [], {}
     for data, scorers in by_data.items():
-        ranked = {name: scores["ranking"] for name, scores in scorers.items() if scores["ranking"]}
+        ranked = {
+            name: scores["ranking"]
+            for name, scores in scorers.items()
+            if scores["ranking"] and name not in HIDDEN["ranking"]
+        }
         shown |= dict.fromkeys(ranked)
         for stratum, first in next(iter(ranked.values()), {}).items():
             title = f"{data}, {stratum.replace('_', ' ')} ({first['n']})"
