@@ -82,14 +82,15 @@ def gaps(
         "identity_false_positive_gap": (~unsafe, flagged.astype(np.float64)),
     }
     return {
-        name: partial(_largest_gap, values, group, counted)
+        name: partial(largest_gap, values, group, counted)
         for name, (counted, values) in parts.items()
     }
 
 
-def _largest_gap(
+def largest_gap(
     values: Floats, group: NDArray[np.str_], counted: NDArray[np.bool_], weight: Floats
 ) -> Floats:
+    """Largest difference of two groups in the mean of `values`, of the counted; `[n]` each."""
     means = []
     for name in np.unique(group):
         mask = (counted & (group == name)).astype(np.float64)

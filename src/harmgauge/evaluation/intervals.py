@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from . import metrics
 from .bootstrap import Metric
+from .identity import largest_gap
 from .metrics import Floats
 from .sample import Indices
 
@@ -42,9 +43,9 @@ def interval(
 ) -> Interval | None:
     """The interval of a figure; None where nothing was drawn, or nothing is known of its spread.
 
-    Of shares see `share_interval`, of differences of shares `gap_interval`. All others have the
-    2.5 % and 97.5 % points of the draws; where they rank and no draw differs, they count as shares
-    of the prompts of the class that has fewer.
+    Of shares see `share_interval`, of differences of shares `gap_interval`, of what noise makes
+    larger `unbiased_interval`. All others have the 2.5 % and 97.5 % points of the draws; where they
+    rank and no draw differs, they count as shares of the prompts of the class that has fewer.
 
     Args:
         metric: the figure as a function of weights.
@@ -65,6 +66,9 @@ def interval(
             return gap_interval(value, variance, prompts)
         return share_interval(value, variance, int(counted.sum()), prompts)
     low, high = (float(end) for end in np.percentile(draws, [2.5, 97.5]))
+    if getattr(first, "func", None) in _GROWING:
+        low, high = unbiased_interval(value, draws)
+        return (low if isinstance(metric, Gap) else max(low, 0.0)), high
     if low < high or getattr(first, "func", None) not in _RANKS:
         return low, high
     if isinstance(metric, Gap):
@@ -92,6 +96,33 @@ def share_interval(share: float, variance: float, examples: int, prompts: int) -
     half = Z * math.sqrt(share * (1 - share) / effective + Z**2 / (4 * effective**2))
     half /= 1 + Z**2 / effective
     return min(max(middle - half, 0.0), share), max(min(middle + half, 1.0), share)
+
+
+def unbiased_interval(value: float, draws: Floats) -> Interval:
+    """Interval of a figure that noise makes larger, as a mean of absolute gaps; it holds `value`.
+
+    What was measured holds the noise once, a draw of it twice. By how much the draws lie higher is
+    therefore an estimate of its bias (Efron and Tibshirani, 1993, chapter 10), right where the
+    figure is mostly signal. Where it is all noise, draws are larger by the square root of 2, and
+    the bias is 1 + sqrt(2) times that. Each end takes that of the two which moves it outwards.
+    """
+    middle = float(np.mean(draws))
+    least, most = sorted((middle - value, (1 + math.sqrt(2)) * (middle - value)))
+    low, high = (float(end) for end in np.percentile(draws, [2.5, 97.5]))
+    return min(value - most - (high - middle), value), max(value - least + (middle - low), value)
+
+
+def auroc_interval(auroc: float, prompts: int) -> Interval:
+    """Normal interval of an AUROC from its closed form (Hanley and McNeil, 1982), without draws.
+
+    Args:
+        auroc: in [0, 1].
+        prompts: of the class that has fewer; both count as having so many.
+    """
+    above, below = auroc / (2 - auroc), 2 * auroc**2 / (1 + auroc)
+    variance = auroc * (1 - auroc) + (prompts - 1) * (above + below - 2 * auroc**2)
+    half = Z * math.sqrt(variance) / prompts
+    return max(auroc - half, 0.0), min(auroc + half, 1.0)
 
 
 def gap_interval(gap: float, variance: float, prompts: int) -> Interval:
@@ -125,4 +156,5 @@ _SHARES: Mapping[Callable[..., Floats], Callable[..., NDArray[np.bool_]]] = {
     metrics.precision: lambda unsafe, flagged: flagged,
     metrics.ranking_accuracy: _all,
 }
+_GROWING = frozenset({metrics.calibration_error, largest_gap})
 _RANKS = frozenset({metrics.auroc, metrics.auprc, metrics.best_f1, metrics.f1})

@@ -68,21 +68,22 @@ def block(measurement: Measurement, *, parts: bool = False) -> str:
     lines = [*_heading(measurement), *aligned(table)]
     for gauge, scores in measurement.gauges.items():
         if scores.upside_down:
-            lines.append(f"  !! {gauge} RUNS AGAINST THE LABELS: {against(scores.upside_down)}")
+            found = against(scores.upside_down, {**scores.figures, **scores.ranking})
+            lines.append(f"  !! {gauge} RUNS AGAINST THE LABELS: {found}; {WRONG_WAY}")
         if parts:
             lines += _parts(gauge, scores.parts)
             lines += _pair_parts(gauge, scores.pair_parts)
     return "\n".join(lines)
 
 
-def against(figures: Sequence[str]) -> str:
-    """What it means that these figures run against the labels."""
-    named = [
-        LABELS[each] if each == "auroc" else f"ranking of {LABELS[each]} pairs" for each in figures
-    ]
-    return (
-        f"its {' and '.join(named)} {'lies' if len(named) == 1 else 'lie'} below one half, "
-        "interval and all; is its direction, or the label map, the wrong way round?"
+WRONG_WAY = "is its direction, or the label map, the wrong way round?"
+
+
+def against(names: Sequence[str], figures: Mapping[str, Figure]) -> str:
+    """The figures of these names, which run against the labels, in words."""
+    return " and ".join(
+        f"{'' if name == 'auroc' else 'ranking of pairs, '}{LABELS[name]} {cell(figures[name])}"
+        for name in names
     )
 
 

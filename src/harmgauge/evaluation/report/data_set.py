@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..evaluate import Measurement
 from ..figures import Figure
 from ..published import caution, our_scope, published
-from ..text import LABELS, against, no_intervals, plural
+from ..text import LABELS, WRONG_WAY, against, no_intervals, plural
 from .blocks import Block, Cell, Folded, Heading, Listing, Pictures, Table, Text, Warn, listed, slug
 from .draw import curve_pictures
 from .headline import names
@@ -22,7 +22,8 @@ def data_set(measurement: Measurement) -> Iterator[Block]:
     yield Text(_about(measurement))
     for gauge, scores in measurement.gauges.items():
         if scores.upside_down:
-            yield Warn(f"{gauge} runs against the labels: {against(scores.upside_down)}")
+            found = against(scores.upside_down, {**scores.figures, **scores.ranking})
+            yield Warn(f"{gauge} runs against the labels: {found}; {WRONG_WAY}")
     if not any(scores.figures or scores.ranking for scores in measurement.gauges.values()):
         yield Text("Nothing to measure: it has no labels and no pairs.")
         return

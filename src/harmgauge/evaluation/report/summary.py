@@ -9,8 +9,8 @@ from ..data_set import KINDS
 from ..evaluate import Measurement
 from ..failures import reason
 from ..figures import Figure
-from ..text import KIND_LABELS, against
-from .blocks import Block, Cell, Heading, Listing, Pictures, Table, Text, Warn, number
+from ..text import KIND_LABELS, WRONG_WAY, against
+from .blocks import Block, Cell, Heading, Listing, Pictures, Table, Text, Warn, listed, number
 from .draw import summary_pictures
 from .findings import findings
 from .headline import Headline, headlines
@@ -59,10 +59,13 @@ def summary(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> 
 
 def _warnings(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> Iterator[Block]:
     for name in results["gauges"]:
-        turned = {each.contents.data: each.gauges[name].upside_down for each in measurements}
-        if turned := {data: figures for data, figures in turned.items() if figures}:
-            figures = list(dict.fromkeys(each for of_set in turned.values() for each in of_set))
-            yield Warn(f"{name} runs against the labels of {', '.join(turned)}: {against(figures)}")
+        turned = [
+            f"{each.contents.data} ({against(of.upside_down, {**of.figures, **of.ranking})})"
+            for each in measurements
+            if (of := each.gauges[name]).upside_down
+        ]
+        if turned:
+            yield Warn(f"{name} runs against the labels of {listed(turned)}; {WRONG_WAY}")
         lost = [each for each in measurements if each.gauges[name].failed]
         if lost:
             counts = ", ".join(_lost(each, name) for each in lost)
