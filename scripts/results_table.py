@@ -2,8 +2,8 @@
 
     python scripts/results_table.py MEASURED.json…
 
-Several files, one a gauge, are set side by side; the bag of words of each is trained on its own
-gauge's rows.
+Gauges of one file or of several are set side by side. The floor `bag of words: NAME` is trained on
+the rows of that gauge; a plain one in a file of one gauge is taken as its own.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ def main() -> None:
     reports = [json.loads(Path(name).read_text(encoding="utf-8")) for name in sys.argv[1:]]
     by_data: dict[str, dict[str, dict[str, Any]]] = {}
     for report in reports:
-        (gauge,) = report["gauges"]
+        gauges = list(report["gauges"])
         for each in report["measurements"]:
             data = each["contents"]["data"].removesuffix(".jsonl").removesuffix("/test")
             scorers = by_data.setdefault(data, {})
-            scorers[gauge] = each["gauges"][gauge]
+            for gauge in gauges:
+                scorers[gauge] = each["gauges"][gauge]
             for floor, scores in each["floors"].items():
-                own = f": {gauge}" if floor == "bag of words" else ""
+                own = f": {gauges[0]}" if floor == "bag of words" and len(gauges) == 1 else ""
                 scorers[floor + own] = scores
     for figure, title in FIGURES.items():
         print(f"**{title}**\n\n{figure_table(by_data, figure)}\n")

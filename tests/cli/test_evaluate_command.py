@@ -37,7 +37,9 @@ def run(*arguments):
 def test_prints_a_table_and_writes_json(toy, tmp_path):
     pytest.importorskip("sklearn")
     out = tmp_path / "out.json"
-    result = run(toy, "--gauge", "other", "--json", out, "--train", toy, "--draws", 20, "--seed", 3)
+    result = run(
+        toy, "--gauge", "other", "--json", out, "--train", toy, "--draws", 100, "--seed", 3
+    )
     assert result.exit_code == 0, result.output
     assert "toy/test.jsonl" in result.output
     assert "4 rows · 1 bad" in result.output
@@ -46,9 +48,10 @@ def test_prints_a_table_and_writes_json(toy, tmp_path):
     (measurement,) = results["measurements"]
     contents = measurement["contents"]
     assert contents["sha256"] == hashlib.sha256(toy.read_bytes()).hexdigest()
-    assert results["bag_of_words"] == [{"data": "toy/test.jsonl", "sha256": contents["sha256"]}]
+    trained = {"gauge": None, "data": "toy/test.jsonl", "sha256": contents["sha256"]}
+    assert results["bag_of_words"] == [trained]
     assert results["gauges"] == {"other": {"kind": "stub", "id": "other -1.0"}}
-    assert (measurement["seed"], measurement["draws"]) == (3, 20)
+    assert (measurement["seed"], measurement["draws"]) == (3, 100)
     assert measurement["gauges"]["other"]["figures"]["auroc"]["value"] == 0.25
     assert list(measurement["floors"]) == [
         *("all unsafe", "majority", "length", "refusal phrases", "bag of words")
@@ -103,6 +106,39 @@ def test_bag_of_words_trains_on_the_rows_of_a_recipe(toy, tmp_path):
     elsewhere = run(toy, "--train", recipe, "--data-root", tmp_path / "none")
     assert "toy/test.jsonl" in str(elsewhere.exception)
     assert "there is no file" in str(run(toy, "--train", tmp_path / "none.yaml").exception)
+
+
+def test_each_gauge_has_the_bag_of_words_of_its_own_rows(toy, tmp_path):
+    pytest.importorskip("sklearn")
+    out = tmp_path / "out.json"
+    gauges = ["--gauge", "mini", "--gauge", "other", "--draws", 0, "--json", out]
+    result = run(toy, *gauges, "--train", f"mini={toy}", "--train", f"mini={toy}")
+    assert result.exit_code == 0, result.output
+    results = json.loads(out.read_text())
+    assert [each["gauge"] for each in results["bag_of_words"]] == ["mini", "mini"]
+    assert "bag of words: mini" in results["measurements"][0]["floors"]
+    assert "bag of words" not in results["measurements"][0]["floors"]
+    strange = run(toy, *gauges, "--train", f"third={toy}")
+    assert "one of these names: mini, other" in str(strange.exception)
+    assert "there is no file gone.csv" in str(run(toy, "--train", "mini=gone.csv").exception)
+    odd = tmp_path / "mini=a.jsonl"
+    odd.write_bytes(toy.read_bytes())
+    assert run(toy, *gauges, "--train", odd).exit_code == 0
+
+
+def test_training_files_are_read_as_the_measured_ones_where_that_fits(toy, tmp_path):
+    pytest.importorskip("sklearn")
+    path = tmp_path / "texts.csv"
+    path.write_text("prompt,label\none,0\ntwo!!,1\nthree,0\n")
+    turned = ["--labels", '{"0": 1, "1": 0}', "--draws", 0]
+    out = tmp_path / "out.json"
+    for file in (path, toy):  # the second knows its labels itself
+        result = run(path, *turned, "--train", file, "--json", out)
+        assert result.exit_code == 0, (result.output, result.exception)
+    assert run(path, *turned, "--train", path, "--json", out).exit_code == 0
+    (measurement,) = json.loads(out.read_text())["measurements"]
+    assert measurement["contents"]["unsafe"] == 2
+    assert measurement["floors"]["bag of words"]["figures"]["auroc"]["value"] == 1.0
 
 
 def test_scorers_of_one_name_stand_side_by_side(toy):
@@ -176,7 +212,7 @@ def test_measures_a_bundle_and_its_stored_thresholds(tiny_bundle, tmp_path):
     out = tmp_path / "out.json"
     columns = ["--prompt-column", "text", "--label-column", "flag"]
     labels = ["--labels", '{"yes": 1, "no": 0}']
-    command = [path, "--gauge", tiny_bundle, *columns, *labels, "--json", out, "--draws", 20]
+    command = [path, "--gauge", tiny_bundle, *columns, *labels, "--json", out, "--draws", 100]
     result = run(*command)
     assert result.exit_code == 0, result.output
     results = json.loads(out.read_text())

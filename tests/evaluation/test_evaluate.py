@@ -118,7 +118,9 @@ def test_bag_of_words_is_trained_only_where_something_can_be_measured():
         trained.append(1)
         return BagOfWords.train(rows)
 
-    evaluation = Evaluation({"stub": Stub()}, bootstrap=FEW, bag_of_words=Training(train, None))
+    evaluation = Evaluation(
+        {"stub": Stub()}, bootstrap=FEW, bag_of_words={None: Training(train, None)}
+    )
     assert "bag of words" not in evaluation.measure(data_set(single("a", None))).floors
     assert trained == []
     floor = evaluation.measure(data_set(*rows)).floors["bag of words"]
@@ -126,6 +128,24 @@ def test_bag_of_words_is_trained_only_where_something_can_be_measured():
     pair = tuple(Item(Exchange(text)) for text in ("plain", "loud"))
     unlabelled = evaluation.measure(data_set(Row("f:1", "toy", pair, 0)))
     assert unlabelled.floors["bag of words"].ranking["unlabelled"].value == 1.0
+
+
+def test_a_gauge_has_its_own_bag_of_words_beside_the_common_floors():
+    pytest.importorskip("sklearn")
+    rows = [single("plain", 0.0), single("loud!!", 1.0)]
+    turned = [single("plain", 1.0), single("loud!!", 0.0)]
+    trained = {
+        name: Training(lambda rows=rows: BagOfWords.train(rows), None)
+        for name, rows in (("one", rows), ("two", turned))
+    }
+    scorers = {name: Stub(name) for name in ("one", "two", "peer")}
+    measurement = Evaluation(scorers, bootstrap=FEW, bag_of_words=trained).measure(data_set(*rows))
+    common = ["all unsafe", "majority", "length"]
+    assert list(measurement.floors) == [*common, "bag of words: one", "bag of words: two"]
+    assert list(measurement.floors_of("one")) == [*common, "bag of words: one"]
+    assert list(measurement.floors_of("peer")) == common
+    own = [measurement.floors[f"bag of words: {name}"].figures["auroc"] for name in ("one", "two")]
+    assert [each.value for each in own] == [1.0, 0.0]
 
 
 @pytest.fixture

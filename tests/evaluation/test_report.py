@@ -99,7 +99,7 @@ def run(scorers, sets=SETS, draws=20):
         for name, scorer in scorers.items()
     }
     measurements = [evaluation.measure(data) for data in sets]
-    floor = [{"data": "train.jsonl", "sha256": "cd" * 32}]
+    floor = [{"gauge": None, "data": "train.jsonl", "sha256": "cd" * 32}]
     results = to_json(measurements, facts, "harmgauge evaluate --suite toy", floor, ["gone.jsonl"])
     return json.loads(json.dumps(results, allow_nan=False))
 
@@ -208,7 +208,7 @@ def test_both_say_the_same(written, file):
         "By source",
         "Categories of harm",
         "20 draws with seed 0",
-        "What the floor bag of words learnt from",
+        "What the floors bag of words learnt from",
         "Loud answers.",
         "Ranking of mixed pairs by length with 95 % intervals",
         "safer is shorter",
@@ -417,7 +417,7 @@ def test_summary_says_where_a_gauge_is_over_the_floors_and_where_it_errs(tmp_pat
     }
     write_report(run(scorers, sets, 50), tmp_path / "report")
     text = (tmp_path / "report" / "report.md").read_text()
-    better = "is better than the best floor, interval and all, in"
+    better = "is better than the best of its floors, interval and all, in"
     assert f"- loud {better} 1 of 1 comparison of AUROC or ranking. It flags safe texts" in text
     assert "It flags safe texts most often on alarms (100%) and both (67%).\n" in text
     assert f"- wrong {better} 0 of 1 comparison of AUROC or ranking.\n" in text
@@ -426,7 +426,9 @@ def test_summary_says_where_a_gauge_is_over_the_floors_and_where_it_errs(tmp_pat
 def test_summary_names_the_sets_of_the_shorter_list():
     def said(lows):
         each = [
-            Headline(f"set {n}", "prompt", "AUROC", 9, 0.5, {"g": Figure(0.8, 9, low)}, ("x", 0.7))
+            Headline(
+                f"set {n}", "prompt", "AUROC", 9, 0.5, {"g": Figure(0.8, 9, low)}, {"g": ("x", 0.7)}
+            )
             for n, low in enumerate(lows)
         ]
         return next(findings(["g"], [], each))

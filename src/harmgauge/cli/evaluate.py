@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..data.hub import data_name, data_sha256
-from ..errors import HarmgaugeError, needs_extra
+from . import training
 from .measuring import (
     borders,
     check_output,
@@ -27,9 +24,6 @@ from .options import threshold_option
 from .output import write_json
 
 if TYPE_CHECKING:
-    from ..data.row import Row
-    from ..evaluation.bag_of_words import BagOfWords
-    from ..evaluation.evaluate import Training
     from ..evaluation.scorers import Scorer
 
 
@@ -45,10 +39,11 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--train",
-    "training",
+    "stated",
     multiple=True,
-    metavar="FILE",
-    help="Training rows of the bag-of-words floor, or a recipe that names them; may be repeated.",
+    metavar="[NAME=]FILE",
+    help="Training rows of the bag-of-words floor, or a recipe that names them: of the gauge NAME, "
+    "or of all; may be repeated.",
 )
 @set_options
 @threshold_option
@@ -75,7 +70,7 @@ def evaluate(
     files: tuple[str, ...],
     suite: str | None,
     names: tuple[str, ...],
-    training: tuple[str, ...],
+    stated: tuple[str, ...],
     data_root: str | None,
     threshold: float | str | None,
     layout: dict[str, Any],
@@ -116,11 +111,15 @@ def evaluate(
     for check in checks:
         check.check_set([data.shown for data in sets])
     scorers = open_scorers(names or (DEFAULT,), threads)
+    files_of = training.training_files(stated, scorers)
+    reading = {**layout, "labels": meaning["labels"]}
     evaluation = Evaluation(
         scorers,
         thresholds={name: _stored(scorer) for name, scorer in scorers.items()},
         borders=borders(scorers, threshold),
-        bag_of_words=_training(training, data_root) if training else None,
+        bag_of_words={
+            gauge: training.training(of, data_root, reading) for gauge, of in files_of.items()
+        },
         bootstrap=Bootstrap(draws, seed),
         cache=Cache(None if no_cache else default_folder()),
         progress=sys.stderr.isatty(),
@@ -136,8 +135,8 @@ def evaluate(
     if missing:
         click.echo(f"not there, and so not measured: {', '.join(missing)}", err=True)
     facts = {name: scorer.facts for name, scorer in scorers.items()}
-    floor = [{"data": data_name(file), "sha256": data_sha256(file)} for file in training]
-    results = to_json(measurements, facts, command_line(), floor, missing)
+    floors = training.facts(files_of)
+    results = to_json(measurements, facts, command_line(), floors, missing)
     if report:
         write_report(results, report)
     if output:
@@ -157,62 +156,3 @@ def _stored(scorer: Scorer) -> dict[str, float]:
         return {}
     gauge = scorer.gauge
     return {each.name: gauge.threshold(each.name) for each in gauge.manifest.thresholds}
-
-
-def _training(files: Sequence[str], data_root: str | None) -> Training:
-    """The bag-of-words floor; what decides its rows are the files and, of a recipe, its data."""
-    from ..evaluation.bag_of_words import BagOfWords
-    from ..evaluation.evaluate import Training
-
-    for file in files:
-        if not Path(file).is_file():
-            raise HarmgaugeError(f"there is no file {file} for --train; check its spelling")
-
-    @cache
-    def train() -> BagOfWords:
-        return BagOfWords.train([row for file in files for row in _training_rows(file, data_root)])
-
-    parts = [part for file in files for part in _training_files(file, data_root)]
-    digests = [data_sha256(part) for part in parts]
-    return Training(train, None if None in digests else str(digests))
-
-
-def _training_files(file: str, data_root: str | None) -> list[str]:
-    """A file, and if it is a recipe the data files that it names."""
-    if not _is_recipe(file):
-        return [file]
-    from ..training.examples import find_source
-
-    recipe = _recipe(file, data_root)
-    sources = (*recipe.data.train, *recipe.data.valid)  # validation prompts are kept out
-    found = [find_source(each.path, recipe.data.root, Path(file).parent) for each in sources]
-    return [file, *map(str, dict.fromkeys(found))]
-
-
-def _training_rows(file: str, data_root: str | None) -> list[Row]:
-    """Rows of a data file, or the very rows that a recipe trains on."""
-    if not _is_recipe(file):
-        from ..data.read import read_rows
-
-        return read_rows(file).rows
-    from ..training.examples import drop_leaks, load_sources
-
-    recipe = _recipe(file, data_root)
-    train, valid = (
-        load_sources(sources, recipe.data, recipe.seed, Path(file).parent)
-        for sources in (recipe.data.train, recipe.data.valid)
-    )
-    drop_leaks(train, valid)
-    return [row for source in train for row in source.rows]
-
-
-def _is_recipe(file: str) -> bool:
-    return Path(file).suffix in (".yaml", ".yml")
-
-
-def _recipe(file: str, data_root: str | None) -> Any:
-    try:
-        from ..training.recipe import read_recipe
-    except ModuleNotFoundError as error:
-        raise needs_extra("train", f"reading a recipe ({error.name} is missing)") from None
-    return read_recipe(Path(file), [f"data.root={data_root}"] if data_root else [])

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..data_set import Contents
-from ..evaluate import Measurement
+from ..evaluate import BAG_OF_WORDS, Measurement, words_floor
 from ..failures import otherwise_counted
 from ..text import plural
 from .blocks import (
@@ -32,7 +32,7 @@ _FLOORS = {
     "majority": "majority says of everything what is true of most",
     "length": "length counts characters, in the direction that does better",
     "refusal phrases": "refusal phrases takes for safe what opens with a refusal",
-    "bag of words": "bag of words learnt from single words and pairs of words",
+    BAG_OF_WORDS: "bag of words learnt from single words and pairs of words",
 }
 _FACTS = {
     "id": "id",
@@ -110,10 +110,21 @@ def _reading(measurements: Sequence[Measurement]) -> Iterator[Block]:
             "the same kind; whether one gauge is better than another, harmgauge compare says."
             if drawn
             else "No figure here has an interval, so that any may be chance.",
-            f"Floors need no gauge: {'; '.join(_FLOORS[name] for name in floors)}. A figure means "
+            f"Floors need no gauge: {'; '.join(_explained(floors))}. A figure means "
             "something as far as it is better than the best of them.",
         ]
     )
+
+
+def _explained(floors: Sequence[str]) -> list[str]:
+    own = [name.removeprefix(words_floor("")) for name in floors if name not in _FLOORS]
+    said = [_FLOORS[name] for name in floors if name in _FLOORS]
+    if own:
+        said.append(
+            "bag of words: NAME learnt likewise, from the training rows of that gauge, and is a "
+            f"floor of that gauge alone, here of {listed(own)}"
+        )
+    return said
 
 
 def _errors(
@@ -203,9 +214,12 @@ def _provenance(results: Mapping[str, Any], measurements: Sequence[Measurement])
         )
     if results["bag_of_words"]:
         yield Table(
-            "What the floor bag of words learnt from",
-            ["file", "sha256"],
-            [[each["data"], each["sha256"] or "not known"] for each in results["bag_of_words"]],
+            "What the floors bag of words learnt from",
+            ["floor", "file", "sha256"],
+            [
+                [words_floor(each["gauge"]), each["data"], each["sha256"] or "not known"]
+                for each in results["bag_of_words"]
+            ],
         )
     draws = sorted({(each.draws, each.seed) for each in measurements if each.draws})
     if not draws:

@@ -33,7 +33,10 @@ def _summary(rows: Sequence[Headline], label: str, name: str) -> Picture:
         {gauge: [each.gauges[gauge] for each in rows] for gauge in rows[0].gauges},
         f"{label}; dotted: chance",
         f"{label} of each data set",
-        floors=[each.floor[1] if each.floor else None for each in rows],
+        floors={
+            gauge: [floor[1] if (floor := each.floors[gauge]) else None for each in rows]
+            for gauge in rows[0].gauges
+        },
         chance=0.5,
     )
     drawn = with_intervals(figure for each in rows for figure in each.gauges.values())
@@ -142,5 +145,6 @@ def _areas(
 def _said(row: Headline) -> str:
     """A row of the summary in words."""
     values = [f"{name} {number(each.value)}" for name, each in row.gauges.items() if each]
-    floor = [f"best floor {number(row.floor[1])}"] if row.floor else []
+    best = dict.fromkeys(floor for floor in row.floors.values() if floor)
+    floor = [f"best floor {number(value)}" for _, value in best]
     return f"{row.data}: {', '.join([*values, *floor])}."

@@ -104,11 +104,17 @@ def _headline_table(rows: Sequence[Headline], gauges: Sequence[str]) -> Table:
                 each.n,
                 each.unsafe,
                 *(each.gauges[gauge] for gauge in gauges),
-                f"{number(each.floor[1])} ({each.floor[0]})" if each.floor else "",
+                "; ".join(_best_floors(each)),
             ]
             for each in rows
         ],
     )
+
+
+def _best_floors(headline: Headline) -> list[str]:
+    """The best floor of each gauge; most often all have the same one."""
+    found = dict.fromkeys(floor for floor in headline.floors.values() if floor)
+    return [f"{number(value)} ({name})" for name, value in found]
 
 
 def _figure(values: Mapping[str, Any] | None) -> Figure | None:
