@@ -37,9 +37,12 @@ def main() -> None:
             scorers = by_data.setdefault(data, {})
             for gauge in gauges:
                 scorers[gauge] = each["gauges"][gauge]
-            for floor, scores in each["floors"].items():
-                own = f": {gauges[0]}" if floor == "bag of words" and len(gauges) == 1 else ""
-                scorers[floor + own] = scores
+                for floor, scores in each["floors"].items():
+                    own = f"bag of words: {gauge}"
+                    if floor == "bag of words" and len(gauges) == 1:
+                        floor = own
+                    if floor == own or not floor.startswith("bag of words: "):
+                        scorers[floor] = scores
     for figure, title in FIGURES.items():
         print(f"**{title}**\n\n{figure_table(by_data, figure)}\n")
     print(f"**Ranking accuracy**\n\n{ranking_table(by_data)}")

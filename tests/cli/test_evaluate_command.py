@@ -185,6 +185,9 @@ def test_bad_label_maps_and_missing_files_are_explained(toy, tmp_path):
         assert (result.exit_code, "finite" in result.output) == (2, True)
     assert "mini has no stored thresholds" in str(run(toy, "--threshold", "fpr1").exception)
     assert run(toy, "--seed", -1).exit_code == 2
+    for draws in (1, 99):
+        few = run(toy, "--draws", draws)
+        assert (few.exit_code, f"{draws} draws give no 95 % interval" in few.output) == (2, True)
     missing = run(tmp_path / "none.jsonl")
     assert "none.jsonl" in str(missing.exception)
 

@@ -394,7 +394,7 @@ def test_evaluate_writes_a_report_and_refuses_a_strange_folder_first(tmp_path, m
     rows = [{"prompt": SECRET, "response": "!" * n, "is_safe": n < 2} for n in (0, 1, 2, 3)]
     file = tmp_path / "test.jsonl"
     file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    arguments = [str(file), "--draws", "5", "--report", str(tmp_path / "report")]
+    arguments = [str(file), "--draws", "100", "--report", str(tmp_path / "report")]
     result = CliRunner().invoke(evaluate, arguments)
     assert result.exit_code == 0, result.output
     assert SECRET not in (tmp_path / "report" / "report.html").read_text()

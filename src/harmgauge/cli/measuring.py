@@ -22,6 +22,19 @@ if TYPE_CHECKING:
     from ..evaluation.evaluate import Evaluation
     from ..evaluation.scorers import Scorer
 
+FEWEST_DRAWS = 100
+"""with fewer, the ends of a 95 % interval are chance"""
+
+
+def _enough(context: click.Context, option: click.Parameter, draws: int) -> int:
+    if 0 < draws < FEWEST_DRAWS:
+        raise click.BadParameter(
+            f"{draws} draws give no 95 % interval to go by; take {FEWEST_DRAWS} or more, or 0 for "
+            "no intervals"
+        )
+    return draws
+
+
 _SETS = (
     click.option(
         "--suite",
@@ -48,7 +61,8 @@ _RUN = (
         type=click.IntRange(0),
         default=1000,
         show_default=True,
-        help="Bootstrap draws of the intervals; 0 for none.",
+        callback=_enough,
+        help=f"Bootstrap draws of the intervals, {FEWEST_DRAWS} or more; 0 for none.",
     ),
     click.option(
         "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the draws."
