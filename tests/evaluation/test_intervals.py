@@ -88,14 +88,6 @@ def test_intervals_of_calibration_errors_cover_the_truth_and_hold_the_estimate(s
     assert covered / trials >= 0.87
 
 
-def test_the_difference_of_calibration_errors_holds_its_estimate():
-    unsafe, cost = calibrated(np.random.default_rng(2), 1.0)
-    first, second = (partial(metrics.calibration_error, unsafe, cost * by) for by in (1.0, 3.0))
-    value, (low, high) = drawn(Gap(first, second), np.arange(400), draws=200)
-    assert -1 < low <= value <= high < 0
-    assert drawn(Gap(first, first), np.arange(400))[1] == (0.0, 0.0)
-
-
 def test_the_closed_form_of_an_auroc_is_about_that_of_its_draws():
     random = np.random.default_rng(3)
     unsafe = np.arange(400) % 2 == 0

@@ -53,6 +53,13 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     help="Write a report with pictures into this folder: report.html and report.md.",
 )
+@click.option("--title", metavar="TEXT", help="Title of the report.")
+@click.option(
+    "--intro",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Markdown that the report begins with.",
+)
 @click.option(
     "--fail-under",
     multiple=True,
@@ -78,6 +85,8 @@ def evaluate(
     parts: bool,
     output: Path | None,
     report: Path | None,
+    title: str | None,
+    intro: Path | None,
     fail_under: tuple[str, ...],
     fail_over: tuple[str, ...],
     draws: int,
@@ -96,7 +105,7 @@ def evaluate(
     from ..evaluation.cache import Cache, default_folder
     from ..evaluation.checks import parse_check
     from ..evaluation.evaluate import Evaluation
-    from ..evaluation.report import check_folder, write_report
+    from ..evaluation.report import check_folder, read_intro, write_report
     from ..evaluation.results import to_json
     from ..evaluation.text import block, summary
     from ..gauges import DEFAULT
@@ -105,6 +114,9 @@ def evaluate(
     check_output(output)
     if report:
         check_folder(report)
+    elif title or intro:
+        raise click.UsageError("--title and --intro are of a report; name its folder with --report")
+    begins = read_intro(intro) if intro else ""
     checks = [parse_check(text, "under") for text in fail_under]
     checks += [parse_check(text, "over") for text in fail_over]
     sets, missing = data_sets(files, suite, data_root, layout, meaning)
@@ -138,7 +150,7 @@ def evaluate(
     floors = training.facts(files_of)
     results = to_json(measurements, facts, command_line(), floors, missing)
     if report:
-        write_report(results, report)
+        write_report(results, report, title=title, intro=begins)
     if output:
         write_json(output, results)
     failed = [line for check in checks for line in check.failures(measurements)]

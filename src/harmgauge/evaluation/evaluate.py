@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -51,6 +51,10 @@ class Measurement:
             for name, scores in self.floors.items()
             if name == words_floor(gauge) or not name.startswith(words_floor(""))
         }
+
+    def only(self, gauges: Collection[str]) -> Measurement:
+        """The same of some of the gauges."""
+        return replace(self, gauges={name: self.gauges[name] for name in gauges})
 
     @property
     def figures(self) -> list[Figure]:

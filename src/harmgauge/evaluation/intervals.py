@@ -65,10 +65,9 @@ def interval(
         if isinstance(metric, Gap):
             return gap_interval(value, variance, prompts)
         return share_interval(value, variance, int(counted.sum()), prompts)
+    if getattr(metric, "func", None) in _GROWING:
+        return unbiased_interval(value, draws)
     low, high = (float(end) for end in np.percentile(draws, [2.5, 97.5]))
-    if getattr(first, "func", None) in _GROWING:
-        low, high = unbiased_interval(value, draws)
-        return (low if isinstance(metric, Gap) else max(low, 0.0)), high
     if low < high or getattr(first, "func", None) not in _RANKS:
         return low, high
     if isinstance(metric, Gap):
@@ -99,7 +98,7 @@ def share_interval(share: float, variance: float, examples: int, prompts: int) -
 
 
 def unbiased_interval(value: float, draws: Floats) -> Interval:
-    """Interval of a figure that noise makes larger, as a mean of absolute gaps; it holds `value`.
+    """Interval of a mean or maximum of absolute gaps, which noise makes larger; it holds `value`.
 
     What was measured holds the noise once, a draw of it twice. By how much the draws lie higher is
     therefore an estimate of its bias (Efron and Tibshirani, 1993, chapter 10), right where the
@@ -109,7 +108,8 @@ def unbiased_interval(value: float, draws: Floats) -> Interval:
     middle = float(np.mean(draws))
     least, most = sorted((middle - value, (1 + math.sqrt(2)) * (middle - value)))
     low, high = (float(end) for end in np.percentile(draws, [2.5, 97.5]))
-    return min(value - most - (high - middle), value), max(value - least + (middle - low), value)
+    upper = max(value - least + (middle - low), value)
+    return max(min(value - most - (high - middle), value), 0.0), upper
 
 
 def auroc_interval(auroc: float, prompts: int) -> Interval:

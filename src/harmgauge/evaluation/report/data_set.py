@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..evaluate import Measurement
 from ..figures import Figure
@@ -14,8 +14,13 @@ from .headline import names
 from .slices import IDENTITY, PROBE, slices
 
 
-def data_set(measurement: Measurement) -> Iterator[Block]:
-    """Figures, published figures, pictures and slices, under a heading of level 3."""
+def data_set(measurement: Measurement, sliced: Sequence[str]) -> Iterator[Block]:
+    """Figures, published figures, pictures and slices, under a heading of level 3.
+
+    Args:
+        measurement: of all scorers.
+        sliced: those whose slices and pictures of costs are shown.
+    """
     contents = measurement.contents
     prefix = slug(contents.data)
     yield Heading(3, contents.data)
@@ -33,10 +38,10 @@ def data_set(measurement: Measurement) -> Iterator[Block]:
         if any(each.thresholds for each in measurement.gauges.values()):
             yield Folded("At each named threshold", [_thresholds(measurement)])
     yield from _published(measurement)
-    if drawn := curve_pictures(measurement, prefix):
+    if drawn := curve_pictures(measurement, prefix, sliced):
         yield Heading(4, "Curves and costs")
         yield Pictures(drawn)
-    yield from slices(measurement, prefix)
+    yield from slices(measurement.only(sliced), prefix)
 
 
 def _about(measurement: Measurement) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ..curves import Curves
 from ..evaluate import Measurement
@@ -44,8 +44,10 @@ def _summary(rows: Sequence[Headline], label: str, name: str) -> Picture:
     return Picture(name, svg, f"{caption} {' '.join(map(_said, rows))}", caption)
 
 
-def curve_pictures(measurement: Measurement, prefix: str) -> list[Picture]:
-    """ROC, precision-recall, reliability, and the costs of safe and unsafe."""
+def curve_pictures(
+    measurement: Measurement, prefix: str, costs_of: Collection[str]
+) -> list[Picture]:
+    """ROC, precision-recall, reliability, and the costs of safe and unsafe by some gauges."""
     curves = {name: each.curves for name, each in measurement.gauges.items() if each.curves}
     found = []
     if curves and not measurement.contents.one_class:
@@ -53,7 +55,8 @@ def curve_pictures(measurement: Measurement, prefix: str) -> list[Picture]:
         if stated := {name: each for name, each in curves.items() if each.bin_n}:
             found.append(_reliability(measurement, stated, prefix))
     for at, (gauge, each) in enumerate(curves.items(), 1):
-        found.append(_costs(measurement, gauge, each, f"{prefix}-costs-{at}"))
+        if gauge in costs_of:
+            found.append(_costs(measurement, gauge, each, f"{prefix}-costs-{at}"))
     return found
 
 

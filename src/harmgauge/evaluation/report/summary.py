@@ -10,6 +10,7 @@ from ..evaluate import Measurement
 from ..failures import reason
 from ..figures import Figure
 from ..text import KIND_LABELS, WRONG_WAY, against
+from .best import best
 from .blocks import Block, Cell, Heading, Listing, Pictures, Table, Text, Warn, listed, number
 from .draw import summary_pictures
 from .findings import findings
@@ -29,15 +30,18 @@ def summary(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> 
     yield Heading(2, "Summary")
     yield from _warnings(results, measurements)
     each = [headline for measurement in measurements for headline in headlines(measurement)]
-    if found := list(findings(gauges, measurements, each)):
-        yield Listing(found)
     averages: dict[str, dict[str, dict[str, Any]]] = results["averages"]
     known = [kind for kind in KIND_LABELS if any(kind in each for each in averages.values())]
+    means = {
+        kind: {name: Figure(**averages[name][kind]) for name in gauges if kind in averages[name]}
+        for kind in known
+    }
+    if said := [*best(means, each), *findings(gauges, measurements, each)]:
+        yield Listing(said)
     if known:
-        figures = {kind: [_figure(averages[name].get(kind)) for name in gauges] for kind in known}
         rows: list[list[Cell]] = [
-            [KIND_LABELS[kind], max(each.n for each in of if each), *of]
-            for kind, of in figures.items()
+            [KIND_LABELS[kind], max(each.n for each in of.values()), *map(of.get, gauges)]
+            for kind, of in means.items()
         ]
         yield Table(
             "Plain means over data sets; sets of one class have no AUROC and are not in them",
@@ -115,7 +119,3 @@ def _best_floors(headline: Headline) -> list[str]:
     """The best floor of each gauge; most often all have the same one."""
     found = dict.fromkeys(floor for floor in headline.floors.values() if floor)
     return [f"{number(value)} ({name})" for name, value in found]
-
-
-def _figure(values: Mapping[str, Any] | None) -> Figure | None:
-    return None if values is None else Figure(**values)
