@@ -524,7 +524,7 @@ def test_the_best_of_each_kind_is_named_with_who_equals_or_beats_it():
         "prompt": {"a": figure(0.8), "b": figure(0.79), "c": figure(0.7)},
         "exchange": {"a": figure(0.6), "b": figure(0.9)},
         "pair": {"a": Figure(0.6, 1), "b": Figure(0.5, 1)},
-        "all": {"a": figure(0.6)},
+        "all": {"a": figure(0.6), "b": figure(0.9)},
     }
     each = {"a": figure(0.7), "b": figure(0.72), "c": figure(0.9)}
     headline = Headline("chats", "prompt", "AUROC", 9, 0.5, each, {})
@@ -537,7 +537,11 @@ def test_the_best_of_each_kind_is_named_with_who_equals_or_beats_it():
         "those of all others.",
         "Pairs, mean ranking accuracy of 1 set: a is best, 0.600; without intervals this may be "
         "chance.",
+        "All sets, mean AUROC of 5 sets: b is best, 0.900 [0.880, 0.920], its interval above "
+        "those of all others.",
     ]
+    alone = {kind: means[kind] for kind in ("exchange", "pair")}
+    assert list(best({**alone, "all": means["all"]}, [])) == said[1:3]
 
 
 def test_summary_names_the_sets_of_the_shorter_list():

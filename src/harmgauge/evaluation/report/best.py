@@ -17,7 +17,10 @@ def best(means: Mapping[str, Mapping[str, Figure]], headlines: Sequence[Headline
         means: kind -> scorer -> its mean over the sets of that kind.
         headlines: figures of each data set.
     """
+    single = [kind for kind in means if kind not in ("pair", "all")]
     for kind, of in means.items():
+        if kind == "all" and len(single) < 2:  # it says the same again
+            continue
         values = {name: each.value for name, each in of.items() if each.value is not None}
         if len(values) < 2:
             continue

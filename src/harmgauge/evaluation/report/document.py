@@ -140,11 +140,12 @@ def _reading(measurements: Sequence[Measurement]) -> Iterator[Block]:
 
 def _explained(floors: Sequence[str]) -> list[str]:
     own = [name.removeprefix(words_floor("")) for name in floors if name not in _FLOORS]
-    said = [_FLOORS[name] for name in floors if name in _FLOORS]
+    known = [*floors, BAG_OF_WORDS] if own else floors
+    said = [_FLOORS[name] for name in dict.fromkeys(known) if name in _FLOORS]
     if own:
         said.append(
-            "bag of words: NAME learnt likewise, from the training rows of that gauge, and is a "
-            f"floor of that gauge alone, here of {listed(own)}"
+            "bag of words: NAME learnt so from the training rows of that gauge, and is a floor of "
+            f"that gauge alone, here of {listed(own)}"
         )
     return said
 
