@@ -40,7 +40,7 @@ def _summary(rows: Sequence[Headline], label: str, name: str) -> Picture:
         chance=0.5,
     )
     drawn = with_intervals(figure for each in rows for figure in each.gauges.values())
-    caption = f"{label}{drawn}, and the best floor of each set."
+    caption = f"{label}{drawn}, each beside the best of its floors."
     return Picture(name, svg, f"{caption} {' '.join(map(_said, rows))}", caption)
 
 
