@@ -11,7 +11,17 @@ from .disagreements import Turns
 from .failures import failures, otherwise_counted
 from .figures import Figure
 from .paired import Difference
-from .text import KIND_LABELS, LABELS, against, aligned, cell, counts, no_intervals, number
+from .text import (
+    KIND_LABELS,
+    LABELS,
+    against,
+    aligned,
+    cell,
+    counts,
+    no_intervals,
+    number,
+    unreadable,
+)
 
 
 def block(
@@ -130,6 +140,7 @@ def _heading(comparison: Comparison, a: str, b: str, bootstrap: Bootstrap) -> It
     yield contents.data
     yield "  " + " · ".join(facts)
     yield f"  {_drawn(comparison, bootstrap)} · file sha256 {short}"
+    yield from unreadable(contents)
     if contents.note:
         yield f"  {contents.note}"
 
