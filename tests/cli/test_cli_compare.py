@@ -141,3 +141,23 @@ def test_mistakes_are_explained_before_anything_is_scored(run, toy, tiny_bundle)
         result = run(*pair, *arguments)
         assert (result.exit_code, words in result.stderr) == (2, True), result.stderr
     assert "there is no gauge" in run("compare", tiny_bundle, "nothing", toy).stderr
+
+
+def test_sets_that_are_missing_are_not_passed_over(run, toy, tiny_bundle, tmp_path):
+    pytest.importorskip("pydantic")
+    suite = tmp_path / "mine.yaml"
+    suite.write_text("{name: mine, sets: [{path: test.jsonl, name: a}, {path: gone.jsonl}]}")
+    call = ["compare", tiny_bundle, tiny_bundle, "--suite", suite, "--data-root", toy.parent]
+    call += ["--draws", 20, "--threads", 1, "--no-worse-than", 0.1]
+    result = run(*call)
+    assert result.exit_code == 1
+    assert "is not shown to be no worse on gone.jsonl" in result.stderr
+    assert run(*call, "--allow-missing").exit_code == 0
+
+
+def test_nothing_to_compare_ends_in_exit_1(run, tiny_bundle, tmp_path):
+    path = tmp_path / "prompts.csv"
+    path.write_text("prompt\nhello\nrain\n")
+    result = run("compare", tiny_bundle, tiny_bundle, path, "--draws", 0, "--threads", 1)
+    assert result.exit_code == 1
+    assert "nothing could be compared" in result.stderr

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -144,7 +145,9 @@ def test_training_files_are_read_as_the_measured_ones_where_that_fits(toy, tmp_p
 def test_scorers_of_one_name_stand_side_by_side(toy):
     result = run(toy, "--gauge", "other", "--gauge", "same", "--draws", 0)
     assert result.exit_code == 0, result.output
-    assert "other (2)" in result.output
+    assert "other (same)" in result.output
+    again = run(toy, "--gauge", "other", "--gauge", "other", "--draws", 0)
+    assert "other (2)" in again.output
 
 
 def test_a_gauge_that_is_below_ends_in_exit_1(toy):
@@ -154,9 +157,22 @@ def test_a_gauge_that_is_below_ends_in_exit_1(toy):
     assert fails.exit_code == 1
     assert "mini has auroc 0.7500 on toy/test.jsonl, below 0.76" in fails.output
     assert "SET:FIGURE=VALUE" in str(run(toy, "--fail-under", "auroc").exception)
-    elsewhere = run(toy, "--fail-under", "test.jsonl:auroc=0.5")
+    elsewhere = run(toy, "--fail-under", "none.jsonl:auroc=0.5")
     assert "is not measured: toy/test.jsonl" in str(elsewhere.exception)
     assert not elsewhere.output
+    for name in (toy, "test.jsonl"):
+        assert run(toy, "--draws", 0, "--fail-under", f"{name}:auroc=0.5").exit_code == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--no-cache",)])
+def test_ctrl_c_says_what_is_kept(toy, monkeypatch, options):
+    def stop(self, batch, *, progress=False):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stub, "costs", stop)
+    result = run(toy, *options)
+    assert result.exit_code == 130
+    assert ("nothing is kept" if options else "the same command again") in result.stderr
 
 
 def test_two_files_of_one_name_are_told_apart(toy, tmp_path):
@@ -206,7 +222,10 @@ def test_labels_can_be_given_by_hand(toy, tmp_path):
     result = run(path, "--label", 0, "--draws", 0)
     assert result.exit_code == 0, result.output
     assert "no AUROC: all safe" in result.output
-    assert "state a label with --label" in run(path, "--draws", 0).output
+    unlabelled = run(path, "--draws", 0)
+    assert "state a label with --label" in unlabelled.output
+    assert "no data set gave a figure of mini" in unlabelled.stderr
+    assert unlabelled.exit_code == 1
 
 
 def test_measures_a_bundle_and_its_stored_thresholds(tiny_bundle, tmp_path):
@@ -226,6 +245,30 @@ def test_measures_a_bundle_and_its_stored_thresholds(tiny_bundle, tmp_path):
     assert scores["figures"]["auroc"]["value"] in (0.0, 0.5, 1.0)
     (stored,) = scores["thresholds"]
     assert stored == "fpr1"
-    assert run(*command, "--threshold", stored).exit_code == 0
+    at = run(*command, "--threshold", stored)
+    assert at.exit_code == 0
+    assert "tiny flags at cost >= 0.75 (fpr1: at most 1 % of safe texts like the" in at.stdout
+    unknown = run(*command, "--threshold", "fpr7")
+    assert "tiny has no threshold 'fpr7'; give a cost, or one of its names (fpr1)" in str(
+        unknown.exception
+    )
     moved = json.loads(out.read_text())["measurements"][0]["gauges"]["tiny"]
     assert moved["threshold"] == 0.75
+
+
+def test_a_gauge_from_a_folder_is_told_apart_by_it(tiny_bundle, toy, tmp_path, monkeypatch):
+    monkeypatch.undo()  # the stubs
+    monkeypatch.setenv("HARMGAUGE_CACHE", str(tmp_path / "cache"))
+    folders = [tmp_path / name for name in ("c1", "c2")]
+    for folder in folders:
+        shutil.copytree(tiny_bundle, folder)
+    gauges = [part for folder in folders for part in ("--gauge", folder)]
+    both = run(toy, *gauges, "--draws", 0, "--threads", 1)
+    assert "tiny (c1) flags at cost >= 0 · tiny (c2) flags" in both.output
+    alone = run(toy, "--gauge", folders[0], "--draws", 0, "--threads", 1)
+    assert "  tiny flags at cost" in alone.output
+    monkeypatch.setattr("harmgauge.gauges.installed", lambda: {"tiny": tiny_bundle})
+    calibrated = run(toy, "--gauge", folders[0], "--draws", 0, "--threads", 1)
+    assert "  tiny (c1) flags at cost" in calibrated.output
+    own = run(toy, "--gauge", tiny_bundle, "--draws", 0, "--threads", 1)
+    assert "  tiny flags at cost" in own.output

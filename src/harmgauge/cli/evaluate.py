@@ -16,6 +16,7 @@ from .measuring import (
     data_sets,
     in_turn,
     open_scorers,
+    promises,
     run_options,
     set_options,
     tell_unkept,
@@ -103,7 +104,7 @@ def evaluate(
     """
     from ..evaluation.bootstrap import Bootstrap
     from ..evaluation.cache import Cache, default_folder
-    from ..evaluation.checks import parse_check
+    from ..evaluation.checks import parse_check, without_figures
     from ..evaluation.evaluate import Evaluation
     from ..evaluation.report import check_folder, read_intro, write_report
     from ..evaluation.results import to_json
@@ -120,8 +121,7 @@ def evaluate(
     checks = [parse_check(text, "under") for text in fail_under]
     checks += [parse_check(text, "over") for text in fail_over]
     sets, missing = data_sets(files, suite, data_root, layout, meaning)
-    for check in checks:
-        check.check_set([data.shown for data in sets])
+    checks = [check.resolved(sets) for check in checks]
     scorers = open_scorers(names or (DEFAULT,), threads)
     files_of = training.training_files(stated, scorers)
     reading = {**layout, "labels": meaning["labels"]}
@@ -137,10 +137,11 @@ def evaluate(
         progress=sys.stderr.isatty(),
     )
     measurements = []
+    said = promises(scorers, threshold)
     for data in in_turn(sets, evaluation):
         measurement = evaluation.measure(data)
         measurements.append(measurement)
-        click.echo(f"{block(measurement, parts=parts)}\n")
+        click.echo(f"{block(measurement, parts=parts, borders=said)}\n")
     if text := summary(measurements):
         click.echo(text)
     tell_unkept(evaluation.cache)
@@ -154,6 +155,8 @@ def evaluate(
     if output:
         write_json(output, results)
     failed = [line for check in checks for line in check.failures(measurements)]
+    if nothing := without_figures(measurements):
+        failed.append(f"no data set gave a figure of {', '.join(nothing)}; the reason is above")
     for line in failed:
         click.echo(f"harmgauge: {line}", err=True)
     if failed:

@@ -76,6 +76,12 @@ class Comparison:
         found = self.figures.get(figure) or self.ranking.get(figure)
         return None if found is None or found.difference.value is None else found
 
+    @property
+    def known(self) -> bool:
+        """Whether there is any difference at all."""
+        every = (*self.figures.values(), *self.ranking.values())
+        return any(each.difference.value is not None for each in every)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         return asdict(self)

@@ -21,6 +21,7 @@ from .text import (
     counts,
     no_intervals,
     number,
+    unreadable,
 )
 
 
@@ -145,6 +146,7 @@ def _heading(comparison: Comparison, a: str, b: str, bootstrap: Bootstrap) -> It
     yield contents.data
     yield "  " + " · ".join(facts)
     yield f"  {_drawn(comparison, bootstrap)} · file sha256 {short}"
+    yield from unreadable(contents)
     if contents.note:
         yield f"  {contents.note}"
 

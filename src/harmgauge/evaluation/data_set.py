@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -11,12 +12,14 @@ import numpy as np
 from ..data.columns import Columns
 from ..data.hub import data_name, data_sha256
 from ..data.read import Part, Table, read_rows
+from ..data.row import Row
 from ..errors import DataError
 from .identity import Identity
 from .sample import Sample
 
 Kind = Literal["prompt", "response", "exchange", "pair"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+_TOLD = 3  # bad rows whose reason is told
 
 
 @dataclass(frozen=True)
@@ -78,13 +81,19 @@ class DataSet:
     @cached_property
     def sample(self) -> Sample:
         """Raises:
-        DataError: as for `table`, or no row has the column that names groups.
+        DataError: as for `table`, or no row has the column that names groups or is of its kind.
         """
         sample = Sample.of(self.table.rows)
         if self.identity and not any(self.identity.column in meta for meta in sample.meta):
             raise DataError(
                 f"{self.shown}: no row has the column {self.identity.column!r} that names its "
                 "groups; check its spelling, or name the columns of the file with columns"
+            )
+        if self.kind and not _holds(self.table.rows, self.kind):
+            raise DataError(
+                f"{self.shown}: its kind is {self.kind}, but none of its rows holds a "
+                f"{'pair' if self.kind == 'pair' else 'response'}; leave kind out, and it is told "
+                "from the rows"
             )
         return sample
 
@@ -131,6 +140,8 @@ class Contents:
     """name of the set in the table of published figures"""
     identity: str | None = None
     """column that names the groups between which identity gaps are measured"""
+    first_bad: list[str] = field(default_factory=list)
+    """of the first rows that could not be read, id and reason"""
 
     @property
     def fewest(self) -> int:
@@ -160,7 +171,16 @@ class Contents:
             note=data.note,
             published=data.published,
             identity=data.identity.column if data.identity else None,
+            first_bad=[f"{each.id}: {each.error}" for each in table.bad[:_TOLD]],
         )
+
+
+def _holds(rows: Sequence[Row], kind: Kind) -> bool:
+    """Whether any of the rows can be what a suite says they are; of prompts any can."""
+    if kind == "pair":
+        return any(row.is_pair for row in rows)
+    exchanges = (item.exchange for row in rows for item in row.items)
+    return kind == "prompt" or any(each.response is not None for each in exchanges)
 
 
 def _kind(sample: Sample) -> Kind:

@@ -10,10 +10,11 @@ from pydantic import Field
 from ..data.columns import ColumnRole, Columns
 from ..data.hub import HUB
 from ..data.read import Part
-from ..errors import DataError
-from ..settings import Section, read_mapping, validate
+from ..errors import DataError, RecipeError
+from ..settings import Labels, Section, nearest, read_mapping, validate
 from .data_set import DataSet, Kind
 from .identity import Identity
+from .published import published_sets
 
 BUILT_IN = Path(__file__).parent / "suites"
 
@@ -36,7 +37,7 @@ class Entry(Section):
     kind: Kind | None = None
     schema_name: str | None = Field(default=None, alias="schema")
     columns: dict[ColumnRole, str] | None = None
-    labels: dict[str, float | None] | None = None
+    labels: Labels | None = None
     label: float | None = Field(default=None, ge=0, le=1)
     part: Part = "exchange"
     identity: IdentityEntry | None = None
@@ -86,7 +87,8 @@ def read_suite(name_or_file: str, root: Path) -> Suite:
         root: folder that the paths of the suite start from.
 
     Raises:
-        RecipeError: the file cannot be read, or has an unknown or ill-valued key.
+        RecipeError: the file cannot be read, or has an unknown or ill-valued key, or a set in
+            `published` of which no figures are known.
         DataError: there is no such suite, or no file of it below `root`.
     """
     path = Path(name_or_file)
@@ -102,6 +104,12 @@ def read_suite(name_or_file: str, root: Path) -> Suite:
     shown = [entry.name or entry.path for entry in stated.sets]
     if doubled := sorted({name for name in shown if shown.count(name) > 1}):
         raise DataError(f"{path}: two sets are called {doubled[0]}; give each a name of its own")
+    for entry in stated.sets:
+        if entry.published is not None and entry.published not in published_sets():
+            raise RecipeError(
+                f"{path}: there are no published figures for {entry.published!r}; "
+                f"{nearest(entry.published, published_sets(), 'sets')}"
+            )
     sets = [entry.data_set(root) for entry in stated.sets]
     there = [each for each in sets if each.path.startswith(HUB) or Path(each.path).is_file()]
     if not there:

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from ..data.columns import ColumnRole
-from ..data.labels import label_key
 from ..errors import RecipeError
-from ..settings import Section, read_mapping, validate
+from ..settings import Labels, Section, read_mapping, validate
 
 
 class Source(Section):
@@ -32,7 +31,7 @@ class Source(Section):
     """upstream schema, where the columns alone do not settle it"""
     columns: dict[ColumnRole, str] | None = None
     """names of the columns of a file of any other layout, by what they hold"""
-    labels: dict[str, float | None] | None = None
+    labels: Labels | None = None
     """label column's values to unsafe (1), safe (0) or left out (null)"""
     label: float | None = None
     """label of every row that has none"""
@@ -50,14 +49,6 @@ class Source(Section):
     """at most this many rows, drawn with the recipe's seed"""
     weight: float = Field(default=1.0, gt=0)
     """of each row, in the loss, or of a validation source in the calibration"""
-
-    @field_validator("labels", mode="before")
-    @classmethod
-    def _read_labels(cls, labels: Any) -> Any:
-        """In YAML the keys of {0: 1, true: 0} are no strings."""
-        if not isinstance(labels, dict):
-            return labels
-        return {label_key(key): unsafe for key, unsafe in labels.items()}
 
 
 class Data(Section):
