@@ -148,7 +148,7 @@ def test_sets_that_are_missing_are_not_passed_over(run, toy, tiny_bundle, tmp_pa
     suite = tmp_path / "mine.yaml"
     suite.write_text("{name: mine, sets: [{path: test.jsonl, name: a}, {path: gone.jsonl}]}")
     call = ["compare", tiny_bundle, tiny_bundle, "--suite", suite, "--data-root", toy.parent]
-    call += ["--draws", 20, "--threads", 1, "--no-worse-than", 0.1]
+    call += ["--draws", 100, "--threads", 1, "--no-worse-than", 0.1]
     result = run(*call)
     assert result.exit_code == 1
     assert "is not shown to be no worse on gone.jsonl" in result.stderr
