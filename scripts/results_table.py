@@ -2,8 +2,8 @@
 
     python scripts/results_table.py MEASURED.json…
 
-Several files, one a gauge, are set side by side; the bag of words of each is trained on its own
-gauge's rows.
+Gauges of one file or of several are set side by side. The floor `bag of words: NAME` is trained on
+the rows of that gauge; a plain one in a file of one gauge is taken as its own.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ FIGURES = {
 HIDDEN = {
     "auroc": ("all unsafe", "majority", "refusal phrases"),
     "false_positive_rate": ("all unsafe", "majority", "length", "refusal phrases"),
+    "ranking": ("all unsafe", "majority", "refusal phrases"),
 }
 
 
@@ -30,13 +31,18 @@ def main() -> None:
     reports = [json.loads(Path(name).read_text(encoding="utf-8")) for name in sys.argv[1:]]
     by_data: dict[str, dict[str, dict[str, Any]]] = {}
     for report in reports:
-        (gauge,) = report["gauges"]
+        gauges = list(report["gauges"])
         for each in report["measurements"]:
-            scorers = by_data.setdefault(each["contents"]["data"], {})
-            scorers[gauge] = each["gauges"][gauge]
-            for floor, scores in each["floors"].items():
-                own = f", rows of {gauge}" if floor == "bag of words" else ""
-                scorers[floor + own] = scores
+            data = each["contents"]["data"].removesuffix(".jsonl").removesuffix("/test")
+            scorers = by_data.setdefault(data, {})
+            for gauge in gauges:
+                scorers[gauge] = each["gauges"][gauge]
+                for floor, scores in each["floors"].items():
+                    own = f"bag of words: {gauge}"
+                    if floor == "bag of words" and len(gauges) == 1:
+                        floor = own
+                    if floor == own or not floor.startswith("bag of words: "):
+                        scorers[floor] = scores
     for figure, title in FIGURES.items():
         print(f"**{title}**\n\n{figure_table(by_data, figure)}\n")
     print(f"**Ranking accuracy**\n\n{ranking_table(by_data)}")
@@ -61,7 +67,11 @@ def ranking_table(by_data: dict[str, dict[str, dict[str, Any]]]) -> str:
     """A line a data set and stratum, empty strata among them."""
     rows, shown = [], {}
     for data, scorers in by_data.items():
-        ranked = {name: scores["ranking"] for name, scores in scorers.items() if scores["ranking"]}
+        ranked = {
+            name: scores["ranking"]
+            for name, scores in scorers.items()
+            if scores["ranking"] and name not in HIDDEN["ranking"]
+        }
         shown |= dict.fromkeys(ranked)
         for stratum, first in next(iter(ranked.values()), {}).items():
             title = f"{data}, {stratum.replace('_', ' ')} ({first['n']})"

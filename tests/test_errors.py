@@ -11,4 +11,6 @@ def test_every_error_can_be_caught_as_one_or_as_a_value_error(kind):
 
 
 def test_a_missing_extra_names_its_mend():
-    assert "pip install 'harmgauge[train]'" in str(needs_extra("train", "reading parquet"))
+    assert "extra train, in a clone by pip install '.[train]'" in str(
+        needs_extra("train", "reading parquet")
+    )

@@ -35,4 +35,7 @@ class RecipeError(HarmgaugeError, ValueError):
 
 def needs_extra(extra: str, what: str) -> HarmgaugeError:
     """The error for an optional dependency that is not installed."""
-    return HarmgaugeError(f"{what} needs an optional part: pip install 'harmgauge[{extra}]'")
+    return HarmgaugeError(
+        f"{what} needs an optional part: install harmgauge with its extra {extra}, in a clone by "
+        f"pip install '.[{extra}]'"
+    )

@@ -6,13 +6,15 @@ An unknown key is refused by name, with the nearest known one as a hint. Needs t
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from .data.labels import label_key
 from .errors import RecipeError
 
 
@@ -25,6 +27,17 @@ class Section(BaseModel):
 
 
 S = TypeVar("S", bound=Section)
+
+
+def _read_labels(labels: Any) -> Any:
+    """In YAML the keys of {0: 1, true: 0} are no strings."""
+    if not isinstance(labels, dict):
+        return labels
+    return {label_key(key): unsafe for key, unsafe in labels.items()}
+
+
+Labels = Annotated[dict[str, float | None], BeforeValidator(_read_labels)]
+"""label column's values to unsafe (1), safe (0) or left out (null)"""
 
 
 def read_mapping(path: Path, what: str, see: str) -> dict[Any, Any]:
@@ -45,10 +58,16 @@ def read_mapping(path: Path, what: str, see: str) -> dict[Any, Any]:
     except UnicodeDecodeError:
         raise RecipeError(f"{path} is not UTF-8; save it as UTF-8") from None
     except yaml.YAMLError as error:
-        raise RecipeError(f"{path} is not valid YAML: {error}") from None
+        raise RecipeError(f"{path} is not valid YAML: {_where_broken(error)}") from None
     if not isinstance(values, dict):
         raise RecipeError(f"{path} must be a mapping of keys, see {see}")
     return values
+
+
+def _where_broken(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem or error.context}"
+    return " ".join(str(error).split())
 
 
 def validate(kind: type[S], values: dict[Any, Any], path: Path) -> S:
@@ -81,12 +100,25 @@ def _explain(kind: type[Section], problem: Any) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "value_error":  # said by a validator of ours, as a whole sentence
         return f"{where}: {problem['ctx']['error']}" if where else str(problem["ctx"]["error"])
+    if problem["loc"][-1:] == ("[key]",):  # of a mapping whose keys are the user's, or of a few
+        where = where.removesuffix(".[key]")
+        if problem["type"] != "literal_error":
+            return f"{where}: this key is no text; put it in quotes"
+        known = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
+        return f"unknown key {where}; {nearest(problem['input'], known, 'keys')}"
+    if problem["type"] == "too_short" and problem["ctx"]["actual_length"] == 0:
+        return f"{where} is empty; give at least one"
     if problem["type"] != "extra_forbidden":
         return f"{where}: {problem['msg'].lower()}"
     known = _known_keys(kind, problem["loc"][:-1])
-    near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
-    return f"unknown key {where}; {hint}"
+    return f"unknown key {where}; {nearest(problem['loc'][-1], known, 'keys')}"
+
+
+def nearest(word: Any, known: Iterable[str], what: str) -> str:
+    """The known word that is meant, where one is close, else all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(str(word), known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known {what}: {', '.join(known)}"
 
 
 def _known_keys(section: type[Section], loc: tuple[Any, ...]) -> list[str]:

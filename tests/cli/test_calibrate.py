@@ -97,6 +97,16 @@ def test_too_few_safe_prompts_are_refused_with_the_number_needed(run, own, data,
     assert not (tmp_path / "new").exists()
 
 
+def test_rows_without_labels_are_not_taken_for_too_few_safe_ones(run, own, tmp_path):
+    path = tmp_path / "prompts.csv"
+    path.write_text("prompt\n" + "".join(f"snow {number}\n" for number in range(60)))
+    call = ["calibrate", own, "--data", path, "--fpr", 0.05, "--output", tmp_path / "new"]
+    result = run(*call)
+    assert result.exit_code == 2
+    assert "none of its 60 rows has a label; if all are safe give --label 0" in result.stderr
+    assert run(*call, "--label", 0).exit_code == 0
+
+
 @pytest.mark.parametrize("method", ["bias", "platt"])
 def test_the_scale_is_fitted_and_measured_on_different_prompts(run, own, data, method):
     before = load(own)

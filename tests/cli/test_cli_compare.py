@@ -43,7 +43,7 @@ def stored(tmp_path, name, scores):
 
 def test_a_gauge_is_no_worse_than_itself(run, toy, tiny_bundle, tmp_path):
     out = tmp_path / "out.json"
-    options = ["--draws", 50, "--no-worse-than", 0, "--json", out, "--threads", 1]
+    options = ["--draws", 100, "--no-worse-than", 0, "--json", out, "--threads", 1]
     result = run("compare", tiny_bundle, tiny_bundle, toy, *options)
     assert result.exit_code == 0, result.output
     assert "tiny (2) less tiny" in result.output
@@ -51,7 +51,7 @@ def test_a_gauge_is_no_worse_than_itself(run, toy, tiny_bundle, tmp_path):
     assert list(results["gauges"]) == [results["a"], results["b"]] == ["tiny", "tiny (2)"]
     assert results["gauges"]["tiny"]["licence"] == "CC0-1.0"
     assert results["direction"] == "positive_is_unsafe"
-    assert (results["draws"], results["seed"], results["figure"]) == (50, 0, "auroc")
+    assert (results["draws"], results["seed"], results["figure"]) == (100, 0, "auroc")
     (comparison,) = results["comparisons"]
     assert comparison["contents"]["n"] == 12
     assert len(comparison["contents"]["sha256"]) == 64
@@ -61,12 +61,12 @@ def test_a_gauge_is_no_worse_than_itself(run, toy, tiny_bundle, tmp_path):
 
 
 def test_two_bundles_are_set_side_by_side(run, toy, tiny_bundle, decoder_bundle):
-    options = ["--draws", 20, "--threshold", "fpr1", "--parts", "--rows", 2, "--threads", 1]
+    options = ["--draws", 100, "--threshold", "fpr1", "--parts", "--rows", 2, "--threads", 1]
     result = run("compare", tiny_bundle, decoder_bundle, toy, *options)
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
     assert lines[0] == "toy/test.jsonl"
-    assert "20 paired draws of prompts" in lines[2]
+    assert "100 paired draws of prompts" in lines[2]
     assert "AUROC by slice" in result.output
     assert "farthest apart" in result.output
     assert "snow" not in result.output
@@ -122,7 +122,7 @@ def test_a_suite_says_itself_what_to_read(run, toy, tiny_bundle, tmp_path):
     suite = tmp_path / "mine.yaml"
     suite.write_text("{name: mine, sets: [{path: test.jsonl, name: a}, {path: gone.jsonl}]}")
     call = ["compare", tiny_bundle, tiny_bundle, "--suite", suite, "--data-root", toy.parent]
-    result = run(*call, "--draws", 10, "--threads", 1)
+    result = run(*call, "--draws", 100, "--threads", 1)
     assert result.exit_code == 0, result.output
     assert result.output.splitlines()[0] == "a"
     assert "not compared: gone.jsonl" in result.stderr
@@ -141,3 +141,23 @@ def test_mistakes_are_explained_before_anything_is_scored(run, toy, tiny_bundle)
         result = run(*pair, *arguments)
         assert (result.exit_code, words in result.stderr) == (2, True), result.stderr
     assert "there is no gauge" in run("compare", tiny_bundle, "nothing", toy).stderr
+
+
+def test_sets_that_are_missing_are_not_passed_over(run, toy, tiny_bundle, tmp_path):
+    pytest.importorskip("pydantic")
+    suite = tmp_path / "mine.yaml"
+    suite.write_text("{name: mine, sets: [{path: test.jsonl, name: a}, {path: gone.jsonl}]}")
+    call = ["compare", tiny_bundle, tiny_bundle, "--suite", suite, "--data-root", toy.parent]
+    call += ["--draws", 100, "--threads", 1, "--no-worse-than", 0.1]
+    result = run(*call)
+    assert result.exit_code == 1
+    assert "is not shown to be no worse on gone.jsonl" in result.stderr
+    assert run(*call, "--allow-missing").exit_code == 0
+
+
+def test_nothing_to_compare_ends_in_exit_1(run, tiny_bundle, tmp_path):
+    path = tmp_path / "prompts.csv"
+    path.write_text("prompt\nhello\nrain\n")
+    result = run("compare", tiny_bundle, tiny_bundle, path, "--draws", 0, "--threads", 1)
+    assert result.exit_code == 1
+    assert "nothing could be compared" in result.stderr

@@ -274,8 +274,15 @@ def test_part_response_keeps_label_and_order(tmp_path: Path) -> None:
     row, _ = read_one(tmp_path, {**PAIR, **LABELS}, part="response")
     assert [item.exchange for item in row.items] == [Exchange(response="A"), Exchange(response="B")]
     assert (row.safer, row.items[1].unsafe) == (0, 1)
-    table = read_rows(write(tmp_path, [{"prompt": "P"}]), part="response")
-    assert "only responses" in table.bad[0].error
+    with pytest.raises(DataError, match="only responses"):
+        read_rows(write(tmp_path, [{"prompt": "P"}]), part="response")
+
+
+def test_a_file_of_which_no_row_can_be_read_is_an_error_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "latin.csv"
+    path.write_bytes("prompt\ncafé\nthé\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"none of its 2 rows can be read; .* not UTF-8"):
+        read_rows(path)
 
 
 def test_unknown_options_are_refused(tmp_path: Path) -> None:

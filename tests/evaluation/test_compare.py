@@ -256,6 +256,14 @@ def test_a_set_of_which_nothing_was_judged_shows_nothing_and_says_why():
         )
 
 
+def test_texts_on_which_b_failed_speak_against_it():
+    found = compared(FOUR, [-1, 1, -1, 1], [-1, 1, -1, NAN], name="half")
+    told = list(NoWorse("auroc", 1.0).failures([found], "a", "b"))
+    assert told[0] == "half: 1 failed with b, so nothing is shown of these texts"
+    turned = compared(FOUR, [-1, 1, -1, NAN], [-1, 1, -1, 1], name="half")
+    assert not any("failed" in each for each in NoWorse("auroc", 1.0).failures([turned], "a", "b"))
+
+
 def test_means_and_adjusted_p_over_sets():
     comparisons = run("same", "worse")
     mean = averages(comparisons, "auroc")["prompt"]

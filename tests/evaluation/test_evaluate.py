@@ -1,14 +1,15 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from harmgauge import Exchange
 from harmgauge.data.row import BadRow, Item, Row
-from harmgauge.errors import RecipeError
+from harmgauge.errors import DataError, RecipeError
 from harmgauge.evaluation.bag_of_words import BagOfWords
 from harmgauge.evaluation.bootstrap import Bootstrap
 from harmgauge.evaluation.cache import Cache
-from harmgauge.evaluation.checks import parse_check
+from harmgauge.evaluation.checks import parse_check, without_figures
 from harmgauge.evaluation.data_set import Contents, DataSet
 from harmgauge.evaluation.evaluate import Evaluation, Measurement, Training
 from harmgauge.evaluation.identity import Identity
@@ -139,7 +140,9 @@ def test_bag_of_words_is_trained_only_where_something_can_be_measured():
         trained.append(1)
         return BagOfWords.train(rows)
 
-    evaluation = Evaluation({"stub": Stub()}, bootstrap=FEW, bag_of_words=Training(train, None))
+    evaluation = Evaluation(
+        {"stub": Stub()}, bootstrap=FEW, bag_of_words={None: Training(train, None)}
+    )
     assert "bag of words" not in evaluation.measure(data_set(single("a", None))).floors
     assert trained == []
     floor = evaluation.measure(data_set(*rows)).floors["bag of words"]
@@ -147,6 +150,24 @@ def test_bag_of_words_is_trained_only_where_something_can_be_measured():
     pair = tuple(Item(Exchange(text)) for text in ("plain", "loud"))
     unlabelled = evaluation.measure(data_set(Row("f:1", "toy", pair, 0)))
     assert unlabelled.floors["bag of words"].ranking["unlabelled"].value == 1.0
+
+
+def test_a_gauge_has_its_own_bag_of_words_beside_the_common_floors():
+    pytest.importorskip("sklearn")
+    rows = [single("plain", 0.0), single("loud!!", 1.0)]
+    turned = [single("plain", 1.0), single("loud!!", 0.0)]
+    trained = {
+        name: Training(lambda rows=rows: BagOfWords.train(rows), None)
+        for name, rows in (("one", rows), ("two", turned))
+    }
+    scorers = {name: Stub(name) for name in ("one", "two", "peer")}
+    measurement = Evaluation(scorers, bootstrap=FEW, bag_of_words=trained).measure(data_set(*rows))
+    common = ["all unsafe", "majority", "length"]
+    assert list(measurement.floors) == [*common, "bag of words: one", "bag of words: two"]
+    assert list(measurement.floors_of("one")) == [*common, "bag of words: one"]
+    assert list(measurement.floors_of("peer")) == common
+    own = [measurement.floors[f"bag of words: {name}"].figures["auroc"] for name in ("one", "two")]
+    assert [each.value for each in own] == [1.0, 0.0]
 
 
 @pytest.fixture
@@ -264,7 +285,7 @@ def test_checks_say_why_a_figure_is_missing():
 def test_checks_that_mean_nothing_are_refused():
     assert parse_check("a:b/c.jsonl:f1=1", "under").data == "a:b/c.jsonl"
     with pytest.raises(RecipeError, match="is not measured"):
-        parse_check("other:auroc=0.8", "under").check_set(["toy"])
+        parse_check("other:auroc=0.8", "under").resolved([DataSet("toy.csv", name="toy")])
     with pytest.raises(RecipeError, match="less is better; use --fail-over"):
         parse_check("toy:false_positive_rate=0.05", "under")
     with pytest.raises(RecipeError, match="more is better; use --fail-under"):
@@ -274,6 +295,63 @@ def test_checks_that_mean_nothing_are_refused():
     for text in ("auroc=1", "toy:auroc", "toy:auroc=high", "toy:auroc=nan", ":auroc=1"):
         with pytest.raises(RecipeError, match="SET:FIGURE=VALUE"):
             parse_check(text, "under")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("own", "own"),
+        ("./c.csv", "b/c.csv"),
+        ("d.csv", "own"),
+        ("a/d.csv", "own"),
+        ("x.jsonl", None),
+    ],
+)
+def test_a_check_finds_its_set_by_name_by_path_or_by_the_end_of_it(given, meant):
+    sets = [
+        *(DataSet("c.csv", name="b/c.csv"), DataSet("/a/d.csv", name="own")),
+        *(DataSet("/one/x.jsonl"), DataSet("/two/x.jsonl")),
+    ]
+    check = parse_check(f"{given}:auroc=0.5", "under")
+    if meant:
+        assert check.resolved(sets).data == meant
+    else:
+        with pytest.raises(RecipeError, match=r"any of these: one/x\.jsonl, two/x\.jsonl"):
+            check.resolved(sets)
+
+
+def test_a_check_fails_where_the_scorer_failed_on_some_texts():
+    rows = [single("fine", 0.0), single("loud!!", 1.0), single("what?", 1.0)]
+    measurement = Evaluation({"stub": Stub()}).measure(data_set(*rows))
+    (line,) = parse_check("toy:auroc=0.5", "under").failures([measurement])
+    assert line == "auroc on toy is not of all its texts: 1 failed with stub"
+
+
+def test_gauges_without_any_figure_are_named():
+    rows = [single("fine", 0.0), single("what?", 1.0)]
+    silent = [single("what?", 1.0)]
+    evaluation = Evaluation({"stub": Stub(), "mute": Mute("mute")})
+    some, none = (evaluation.measure(data_set(*each)) for each in (rows, silent))
+    assert without_figures([some, none]) == ["mute"]
+    assert without_figures([none]) == ["stub", "mute"]
+    assert without_figures([evaluation.measure(data_set(single("fine", None)))])
+
+
+class Mute(Stub):
+    """Fails on every text."""
+
+    def costs(self, batch, *, progress=False):
+        scored = super().costs(batch, progress=progress)
+        return replace(scored, values=scored.values * float("nan"))
+
+
+@pytest.mark.parametrize("kind", ["pair", "response"])
+def test_a_kind_that_no_row_can_be_is_refused(kind, tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("prompt\nhello\n")
+    with pytest.raises(DataError, match=f"its kind is {kind}, but none of its rows holds a {kind}"):
+        _ = DataSet(str(path), kind=kind).sample
+    assert DataSet(str(path), kind="prompt").sample.items
 
 
 def test_what_is_kept_but_broken_is_scored_anew_and_a_full_disk_stops_nothing(file, tmp_path):

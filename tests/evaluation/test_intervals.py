@@ -6,7 +6,13 @@ import pytest
 from harmgauge.evaluation import metrics
 from harmgauge.evaluation.bootstrap import Bootstrap
 from harmgauge.evaluation.figures import bootstrapped
-from harmgauge.evaluation.intervals import Gap, gap_interval, interval, share_interval
+from harmgauge.evaluation.intervals import (
+    Gap,
+    auroc_interval,
+    gap_interval,
+    interval,
+    share_interval,
+)
 
 
 def drawn(metric, group, fewest=0, *, draws=100, seed=0):
@@ -59,6 +65,37 @@ def test_other_figures_have_the_percentiles_of_their_draws():
     metric = partial(metrics.brier, unsafe, cost)
     values = Bootstrap(100).of({"": metric}, np.arange(60))[""]
     assert drawn(metric, np.arange(60))[1] == tuple(np.percentile(values, [2.5, 97.5]))
+
+
+def calibrated(random, slope, n=400):
+    """Costs and labels whose true log-odds are `slope` times the cost."""
+    cost = random.normal(size=n)
+    return random.random(n) < 1 / (1 + np.exp(-slope * cost)), cost
+
+
+@pytest.mark.parametrize("slope", [1.0, 1.3, 2.0, 4.0])
+def test_intervals_of_calibration_errors_cover_the_truth_and_hold_the_estimate(slope):
+    """Percentiles of draws alone never hold an error as small as the first two."""
+    grid = np.random.default_rng(0).normal(size=400_000)
+    stated, true = (1 / (1 + np.exp(-each)) for each in (grid, slope * grid))
+    truth = np.mean(np.abs(stated - true))  # each of infinitely many narrow bins leans one way
+    random, trials, covered = np.random.default_rng(1), 200, 0
+    for trial in range(trials):
+        metric = partial(metrics.calibration_error, *calibrated(random, slope))
+        value, (low, high) = drawn(metric, np.arange(400), draws=200, seed=trial)
+        assert 0 <= low <= value <= high
+        covered += low <= truth <= high
+    assert covered / trials >= 0.87
+
+
+def test_the_closed_form_of_an_auroc_is_about_that_of_its_draws():
+    random = np.random.default_rng(3)
+    unsafe = np.arange(400) % 2 == 0
+    value, (low, high) = drawn(
+        partial(metrics.auroc, unsafe, random.normal(size=400) + unsafe), np.arange(400), draws=1000
+    )
+    assert auroc_interval(value, 200) == pytest.approx((low, high), abs=0.01)
+    assert auroc_interval(0.0, 20) == (0.0, 0.0)
 
 
 def test_nothing_drawn_is_no_interval():

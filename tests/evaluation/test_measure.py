@@ -166,6 +166,23 @@ def test_costs_against_the_labels_are_told_from_chance():
     pairs = Sample.of([pair(str(number), (None, None), 0) for number in range(40)])
     wrong = np.tile([1.0, 0.0], 40)
     assert measure(pairs, wrong, bootstrap=bootstrap).upside_down == ("unlabelled",)
+    # Without draws too, by the closed form of an AUROC and of a share.
+    assert measure(sample, random.normal(size=200) - labels).upside_down == ("auroc",)
+    assert not measure(sample, random.normal(size=200)).upside_down
+    assert measure(pairs, wrong).upside_down == ("unlabelled",)
+
+
+def test_a_scorer_a_little_below_one_half_is_not_accused():
+    sample = Sample.of([single(str(number), float(number % 2)) for number in range(400)])
+    cost = np.zeros(400)
+    cost[0:40:2] = 1.0  # flags 20 of the safe and nothing else
+    auroc = measure(sample, cost, bootstrap=Bootstrap(200)).figures["auroc"]
+    assert auroc.value == pytest.approx(0.45)
+    assert auroc.high < 0.5
+    cost[0:20:2] = 0.0
+    assert measure(sample, cost, bootstrap=Bootstrap(200)).figures["auroc"].high < 0.5
+    assert not measure(sample, cost, bootstrap=Bootstrap(200)).upside_down
+    assert not measure(sample, cost).upside_down
 
 
 def test_a_few_examples_do_not_accuse_a_scorer():

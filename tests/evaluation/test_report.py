@@ -21,7 +21,8 @@ from harmgauge.evaluation.data_set import DataSet
 from harmgauge.evaluation.evaluate import Evaluation
 from harmgauge.evaluation.figures import Figure
 from harmgauge.evaluation.identity import Identity
-from harmgauge.evaluation.report import blocks, check_folder, write_report
+from harmgauge.evaluation.report import blocks, check_folder, read_intro, write_report
+from harmgauge.evaluation.report.best import best
 from harmgauge.evaluation.report.findings import findings
 from harmgauge.evaluation.report.folder import replace_folder
 from harmgauge.evaluation.report.headline import Headline
@@ -99,7 +100,7 @@ def run(scorers, sets=SETS, draws=20):
         for name, scorer in scorers.items()
     }
     measurements = [evaluation.measure(data) for data in sets]
-    floor = [{"data": "train.jsonl", "sha256": "cd" * 32}]
+    floor = [{"gauge": None, "data": "train.jsonl", "sha256": "cd" * 32}]
     results = to_json(measurements, facts, "harmgauge evaluate --suite toy", floor, ["gone.jsonl"])
     return json.loads(json.dumps(results, allow_nan=False))
 
@@ -209,7 +210,7 @@ def test_both_say_the_same(written, file):
         "By source",
         "Categories of harm",
         "20 draws with seed 0",
-        "What the floor bag of words learnt from",
+        "What the floors bag of words learnt from",
         "Loud answers.",
         "Ranking of mixed pairs by length with 95 % intervals",
         "safer is shorter",
@@ -263,14 +264,14 @@ def test_published_figures_say_on_what(written):
     assert "not as a ranking" in text
     models = re.findall(r"^\| (.*?) \| 0\.\d{3} \| whole set", text, re.MULTILINE)
     assert len(set(models)) < len(models)  # one stands in two sources
-    assert f"**Published figures of {len(set(models))} guards**" in text
+    assert f"<summary>Published figures of {len(set(models))} guards</summary>" in text
 
 
 def test_what_stands_alone_is_not_told_as_several(tmp_path):
     data = data_set("d/test.jsonl", [single(SECRET, 1.0)], published="pku_saferlhf")
     write_report(run({"one": Stub()}, [data], draws=0), tmp_path / "report")
     text = (tmp_path / "report/report.md").read_text()
-    assert "**Published figures of 1 guard**" in text
+    assert "<summary>Published figures of 1 guard</summary>" in text
     assert "1 labelled text of 1 prompt, all unsafe" in text
     assert "one judged 1 labelled text of 1 data set;" in text
 
@@ -395,7 +396,7 @@ def test_evaluate_writes_a_report_and_refuses_a_strange_folder_first(tmp_path, m
     rows = [{"prompt": SECRET, "response": "!" * n, "is_safe": n < 2} for n in (0, 1, 2, 3)]
     file = tmp_path / "test.jsonl"
     file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    arguments = [str(file), "--draws", "5", "--report", str(tmp_path / "report")]
+    arguments = [str(file), "--draws", "100", "--report", str(tmp_path / "report")]
     result = CliRunner().invoke(evaluate, arguments)
     assert result.exit_code == 0, result.output
     assert SECRET not in (tmp_path / "report" / "report.html").read_text()
@@ -418,16 +419,138 @@ def test_summary_says_where_a_gauge_is_over_the_floors_and_where_it_errs(tmp_pat
     }
     write_report(run(scorers, sets, 50), tmp_path / "report")
     text = (tmp_path / "report" / "report.md").read_text()
-    better = "is better than the best floor, interval and all, in"
+    better = "is better than the best of its floors, interval and all, in"
     assert f"- loud {better} 1 of 1 comparison of AUROC or ranking. It flags safe texts" in text
     assert "It flags safe texts most often on alarms (100%) and both (67%).\n" in text
     assert f"- wrong {better} 0 of 1 comparison of AUROC or ranking.\n" in text
 
 
+def test_a_set_is_compared_with_the_floors_of_each_gauge(tmp_path):
+    results = run({"loud": Stub("loud"), "calm": Stub("calm")}, SETS[:1], 0)
+    (measurement,) = results["measurements"]
+    words = json.loads(json.dumps(measurement["floors"]["length"]))
+    measurement["floors"]["length"]["figures"]["auroc"]["value"] = 0.6
+    measurement["floors"]["refusal phrases"]["figures"]["auroc"]["value"] = 0.6
+    words["figures"]["auroc"]["value"] = 0.999
+    measurement["floors"]["bag of words: loud"] = words
+    results["bag_of_words"][0]["gauge"] = "loud"
+    write_report(results, tmp_path / "report")
+    text = (tmp_path / "report" / "report.md").read_text()
+    (row,) = re.findall(r"^\| beavertails/test.jsonl \| AUROC .*", text, re.MULTILINE)
+    assert row.endswith("| 0.999 (bag of words: loud); 0.600 (length) |")
+    assert "floor of that gauge alone, here of loud" in text
+    assert "| bag of words: loud | train.jsonl |" in text
+
+
+def test_borders_are_told_in_the_scores_of_a_scorer_and_as_costs(tmp_path):
+    scorers = {name: Stub(name) for name in ("ours", "mood", "none")}
+    scorers["none"].threshold = None
+    results = run(scorers, SETS[:1], 0)
+    stated = {
+        "ours": {"kind": "gauge", "border": 0.0},
+        "mood": {"kind": "command", "border": -0.05, "direction": "positive_is_safe"},
+        "none": {"kind": "command", "border": None},
+    }
+    for name, facts in stated.items():
+        results["gauges"][name] |= facts
+    write_report(results, tmp_path / "report")
+    text = (tmp_path / "report" / "report.md").read_text().replace("\\", "")
+    assert "| flags by its own border | cost >= 0 | score <= -0.05 | none |" in text
+    assert "| flags here from | cost 0 on | cost 0 on | no cost |" in text
+    assert "Its threshold here: flags from cost 0 on.\n" in text
+    assert "flags from cost 0 on; its own border is score <= -0.05." in text
+
+
+def test_of_many_scorers_the_gauges_alone_are_sliced(tmp_path):
+    results = run({name: Stub(name) for name in "abcde"}, [SETS[0], SETS[3]], 0)
+    for name in "bd":
+        results["gauges"][name]["kind"] = "gauge"
+    write_report(results, tmp_path / "report")
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert "Of so many scorers, slices and pictures of costs are shown of the gauges alone" in text
+    assert "| category | n | unsafe | AUROC, b | AUROC, d |" in text
+    assert "| category | pairs | n | b | d |" in text
+    assert "| data set | figure | n | unsafe | a | b | c | d | e | best floor |" in text
+    costs = sorted(each.name for each in tmp_path.rglob("beavertails-*-costs-*.svg"))
+    assert len(costs) == 2
+
+
+def test_contents_link_to_every_heading_as_github_names_it(written):
+    text = (written / "report.md").read_text()
+    start = text.index("\n- [")
+    links = re.findall(r"^ *- \[(.*)\]\(#([^)]+)\)$", text[start:], re.MULTILINE)
+    assert text.index("How well") < start < text.index("## What was measured")
+    heads = re.findall(r"^#{2,3} (.*)$", text, re.MULTILINE)
+    assert [name for name, _ in links] == heads
+    anchors = [anchor for _, anchor in links]
+    assert len(set(anchors)) == len(anchors)
+    assert {"summary", "beavertailstestjsonl", "false-alarms-and-misses"} <= set(anchors)
+
+
+def test_slices_are_folded_in_markdown_too(written):
+    text = (written / "report.md").read_text()
+    assert text.count("<details>") == text.count("</details>") > 3
+    table = text.index("*By category, worst first*")
+    assert text.rindex("<details>", 0, table) > text.rindex("</details>", 0, table)
+    assert "<summary>All figures by category</summary>\n\n" in text
+
+
+def test_a_title_and_an_introduction_of_ones_own(tmp_path):
+    pytest.importorskip("markdown_it")
+    file = tmp_path / "intro.md"
+    file.write_text("## Why\n\nSee [there](https://example.org) & <b>\n\n![x](https://a.b/c.png)\n")
+    results = run({"loud": Stub("loud")}, SETS[:1], 0)
+    write_report(results, tmp_path / "report", title="Mine & yours", intro=read_intro(file))
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert text.startswith("# Mine \\& yours\n\n## Why\n\nSee [there](https://example.org) & <b>")
+    assert text.index("## Why") < text.index("- [What was measured]")
+    html = (tmp_path / "report" / "report.html").read_text()
+    assert "<title>Mine &amp; yours</title>" in html
+    assert '<h2>Why</h2>\n<p>See <a href="https://example.org">there</a> &amp; &lt;b&gt;' in html
+    assert "<img" not in html
+    file.write_text("# Why\n")
+    with pytest.raises(HarmgaugeError, match="heading of level 1"):
+        read_intro(file)
+    with pytest.raises(HarmgaugeError, match="cannot read --intro"):
+        read_intro(tmp_path / "gone.md")
+    alone = CliRunner().invoke(evaluate, ["x.csv", "--title", "Mine"])
+    assert (alone.exit_code, "name its folder with --report" in alone.output) == (2, True)
+
+
+def test_the_best_of_each_kind_is_named_with_who_equals_or_beats_it():
+    def figure(value):
+        return Figure(value, 5, value - 0.02, value + 0.02)
+
+    means = {
+        "prompt": {"a": figure(0.8), "b": figure(0.79), "c": figure(0.7)},
+        "exchange": {"a": figure(0.6), "b": figure(0.9)},
+        "pair": {"a": Figure(0.6, 1), "b": Figure(0.5, 1)},
+        "all": {"a": figure(0.6), "b": figure(0.9)},
+    }
+    each = {"a": figure(0.7), "b": figure(0.72), "c": figure(0.9)}
+    headline = Headline("chats", "prompt", "AUROC", 9, 0.5, each, {})
+    said = list(best(means, [headline, replace(headline, unsafe=1.0)]))
+    assert said == [
+        "Prompts, mean AUROC of 5 sets: a is best, 0.800 [0.780, 0.820], but its interval does not "
+        "tell it from b (0.790 [0.770, 0.810]); better than it, interval against interval, is c "
+        "(0.900 [0.880, 0.920]) on chats (0.700 [0.680, 0.720]).",
+        "Exchanges, mean AUROC of 5 sets: b is best, 0.900 [0.880, 0.920], its interval above "
+        "those of all others.",
+        "Pairs, mean ranking accuracy of 1 set: a is best, 0.600; without intervals this may be "
+        "chance.",
+        "All sets, mean AUROC of 5 sets: b is best, 0.900 [0.880, 0.920], its interval above "
+        "those of all others.",
+    ]
+    alone = {kind: means[kind] for kind in ("exchange", "pair")}
+    assert list(best({**alone, "all": means["all"]}, [])) == said[1:3]
+
+
 def test_summary_names_the_sets_of_the_shorter_list():
     def said(lows):
         each = [
-            Headline(f"set {n}", "prompt", "AUROC", 9, 0.5, {"g": Figure(0.8, 9, low)}, ("x", 0.7))
+            Headline(
+                f"set {n}", "prompt", "AUROC", 9, 0.5, {"g": Figure(0.8, 9, low)}, {"g": ("x", 0.7)}
+            )
             for n, low in enumerate(lows)
         ]
         return next(findings(["g"], [], each))

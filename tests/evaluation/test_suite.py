@@ -10,6 +10,7 @@ from harmgauge.data.templates.family import families
 from harmgauge.errors import DataError, RecipeError
 from harmgauge.evaluation.data_set import Contents, DataSet
 from harmgauge.evaluation.identity import Identity, pair_by_template
+from harmgauge.evaluation.published import published_sets
 from harmgauge.evaluation.suite import BUILT_IN, SuiteFile, read_suite
 from harmgauge.settings import read_mapping, validate
 from harmgauge.training.recipe import read_recipe
@@ -135,6 +136,15 @@ def test_groups_of_templates_are_compared_in_whole_templates(tmp_path):
         _ = wrong.sample
 
 
+def test_labels_may_be_numbers_and_booleans(tmp_path):
+    write(tmp_path / "a.csv", "prompt,label\nhello,0\nrain,true\nsnow,2\n")
+    labels = "labels: {0: 0, true: 1, 2.0: null}"
+    suite = write(tmp_path / "s.yaml", f"{{name: s, sets: [{{path: a.csv, {labels}}}]}}")
+    (data,) = read_suite(str(suite), tmp_path).sets
+    assert [row.items[0].unsafe for row in data.table.rows] == [0, 1]
+    assert data.table.left_out == 1
+
+
 def test_mistakes_are_named(tmp_path):
     (tmp_path / "data").mkdir()
     with pytest.raises(DataError, match=r"no suite .hard.*standard"):
@@ -152,6 +162,24 @@ def test_mistakes_are_named(tmp_path):
         read_suite(str(label), tmp_path)
     with pytest.raises(DataError, match=r"none of the 15 sets .* --data-root"):
         read_suite("standard", tmp_path / "data")
+    few = write(tmp_path / "f.yaml", "{name: f, sets: [{path: a.csv, columns: {prmpt: q}}]}")
+    with pytest.raises(RecipeError, match=r"unknown key sets\.0\.columns\.prmpt; did you mean pro"):
+        read_suite(str(few), tmp_path)
+    empty = write(tmp_path / "e.yaml", "{name: e, sets: []}")
+    with pytest.raises(RecipeError, match="sets is empty; give at least one"):
+        read_suite(str(empty), tmp_path)
+    broken = write(tmp_path / "b.yaml", "name: b\nsets:\n  - path: a.csv\n   label: 0\n")
+    with pytest.raises(RecipeError, match=r"b\.yaml is not valid YAML: line 4: [^\n]*$"):
+        read_suite(str(broken), tmp_path)
+    term = "identity: {column: a, terms: {1: [b]}}"
+    number = write(tmp_path / "n.yaml", f"{{name: n, sets: [{{path: a.csv, {term}}}]}}")
+    with pytest.raises(
+        RecipeError, match=r"identity\.terms\.1: this key is no text; put it in quo"
+    ):
+        read_suite(str(number), tmp_path)
+    known = write(tmp_path / "p.yaml", "{name: p, sets: [{path: a.csv, published: toxichat}]}")
+    with pytest.raises(RecipeError, match="'toxichat'; did you mean toxicchat"):
+        read_suite(str(known), tmp_path)
     twice = write(tmp_path / "t.yaml", "{name: t, sets: [{path: a.csv}, {path: a.csv}]}")
     with pytest.raises(DataError, match=r"two sets are called a\.csv"):
         read_suite(str(twice), tmp_path)
@@ -160,6 +188,7 @@ def test_mistakes_are_named(tmp_path):
 def test_the_standard_suite_reads_every_set_its_own_way():
     path = BUILT_IN / "standard.yaml"
     suite = validate(SuiteFile, read_mapping(path, "suite", ""), path)
+    assert {entry.published for entry in suite.sets} - {None} <= set(published_sets())
     assert {entry.kind for entry in suite.sets} == {"prompt", "response", "exchange", "pair"}
     by_path = {entry.path: entry for entry in suite.sets}
     assert by_path["cyber_frr/test.jsonl"].label == 0

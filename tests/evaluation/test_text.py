@@ -1,7 +1,7 @@
 import numpy as np
 
 from harmgauge import Exchange
-from harmgauge.data.row import Item, Row
+from harmgauge.data.row import BadRow, Item, Row
 from harmgauge.evaluation.bootstrap import Bootstrap
 from harmgauge.evaluation.evaluate import Evaluation
 from harmgauge.evaluation.identity import Identity
@@ -41,11 +41,22 @@ def test_a_file_without_labels_is_measured_by_its_pairs_or_not_at_all():
     assert "state a label with --label" in block(measured(single("a", None)))
 
 
+def test_rows_that_could_not_be_read_are_told_with_the_reason_of_the_first():
+    bad = [BadRow(f"f:{number}", "has no prompt") for number in range(2, 7)]
+    measurement = Evaluation({"stub": Stub()}, bootstrap=Bootstrap(0)).measure(
+        data_set(single("a", 0.0), bad=bad)
+    )
+    lines = [line.strip() for line in block(measurement).splitlines() if "not read" in line]
+    assert lines[0] == "not read: f:2: has no prompt"
+    assert lines[3:] == ["not read: 2 rows more; harmgauge data check tells of all"]
+
+
 def test_costs_against_the_labels_are_said_loudly():
     rows = [single(f"{number}!!", 1.0) for number in range(20)]
     rows += [single(f"{number}", 0.0) for number in range(20)]
     assert "RUNS AGAINST THE LABELS" not in block(measured(*rows))
-    assert "wrong RUNS AGAINST THE LABELS" in block(measured(*rows, wrong=Stub(sign=-1)))
+    said = block(measured(*rows, wrong=Stub(sign=-1)))
+    assert "wrong RUNS AGAINST THE LABELS: AUROC 0.000 [0.000, 0.161]; is its direction" in said
 
 
 def test_slices_are_shown_when_asked_for():

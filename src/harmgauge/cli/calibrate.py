@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..data.hub import data_name, data_sha256
-from ..errors import BundleError
+from ..errors import BundleError, DataError
 from .reading import label_options, schema_options
 
 if TYPE_CHECKING:
@@ -222,6 +222,11 @@ def _read(
         f"{data}: {len(texts.exchanges)} labelled texts, {safe} prompts with a safe one; left out: "
         f"{texts.blank} blank texts, {bad} rows that could not be read"
     )
+    if (rows := sum(len(table.rows) for table in tables)) and not len(texts.label) + texts.blank:
+        raise DataError(
+            f"{data}: none of its {rows} rows has a label; if all are safe give --label 0, else "
+            "name the column that says it with --label-column"
+        )
     if method is not None:
         fittable(method, texts, data, scales)
     if rates:

@@ -48,6 +48,11 @@ if TYPE_CHECKING:
     metavar="MARGIN",
     help="Exit with 1 unless B is shown to lose at most MARGIN on every data set.",
 )
+@click.option(
+    "--allow-missing",
+    is_flag=True,
+    help="Let --no-worse-than pass without the data sets of the suite that are not there.",
+)
 @click.option("--parts", is_flag=True, help="Show every slice: categories, columns, lengths.")
 @click.option(
     "--rows",
@@ -69,6 +74,7 @@ def compare(
     threshold: float | str | None,
     figure: str,
     margin: float | None,
+    allow_missing: bool,
     parts: bool,
     rows: int,
     texts: bool,
@@ -139,16 +145,24 @@ def compare(
             missing=missing,
         )
         write_json(output, results)
+    failed = []
+    if not any(each.known for each in comparisons):
+        failed.append("nothing could be compared; the reason is above")
     if margin is not None:
-        _check(NoWorse(figure, margin), comparisons, first, second)
+        failed += _check(NoWorse(figure, margin), comparisons, first, second)
+        if missing and not allow_missing:
+            failed.append(
+                f"not there, so {second} is not shown to be no worse on {', '.join(missing)}; "
+                "fetch them, or leave them out with --allow-missing"
+            )
+    for line in failed:
+        click.echo(f"harmgauge: {line}", err=True)
+    if failed:
+        raise SystemExit(1)
 
 
-def _check(check: NoWorse, comparisons: Sequence[Comparison], a: str, b: str) -> None:
-    """Say where B is not shown to be no worse, and exit with 1."""
+def _check(check: NoWorse, comparisons: Sequence[Comparison], a: str, b: str) -> list[str]:
+    """Where B is not shown to be no worse, after a line on what is not checked at all."""
     if unchecked := check.unchecked(comparisons):
         click.echo(f"without {check.figure}, and so not checked: {', '.join(unchecked)}", err=True)
-    failures = list(check.failures(comparisons, a, b))
-    for line in failures:
-        click.echo(f"harmgauge: {line}", err=True)
-    if failures:
-        raise SystemExit(1)
+    return list(check.failures(comparisons, a, b))

@@ -23,6 +23,19 @@ if TYPE_CHECKING:
     from ..evaluation.scorers import Scorer
     from ..gauge import Gauge
 
+FEWEST_DRAWS = 100
+"""with fewer, the ends of a 95 % interval are chance"""
+
+
+def _enough(context: click.Context, option: click.Parameter, draws: int) -> int:
+    if 0 < draws < FEWEST_DRAWS:
+        raise click.BadParameter(
+            f"{draws} draws give no 95 % interval to go by; take {FEWEST_DRAWS} or more, or 0 for "
+            "no intervals"
+        )
+    return draws
+
+
 _SETS = (
     click.option(
         "--suite",
@@ -32,7 +45,8 @@ _SETS = (
     click.option(
         "--data-root",
         metavar="FOLDER",
-        help="Where the suite, and a recipe if one is given, have their data.",
+        help="Where the suite, and a recipe if one is given, have their data; by default the suite "
+        "below data, a recipe where it says.",
     ),
     schema_options,
     label_options,
@@ -49,7 +63,8 @@ _RUN = (
         type=click.IntRange(0),
         default=1000,
         show_default=True,
-        help="Bootstrap draws of the intervals; 0 for none.",
+        callback=_enough,
+        help=f"Bootstrap draws of the intervals, {FEWEST_DRAWS} or more; 0 for none.",
     ),
     click.option(
         "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the draws."
@@ -65,8 +80,23 @@ def set_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds --json (as `output`), --draws, --seed, --threads and --no-cache."""
-    return functools.reduce(lambda inner, option: option(inner), reversed(_RUN), command)
+    """Adds --json (as `output`), --draws, --seed, --threads and --no-cache; stopped by Ctrl-C, the
+    command says what is kept."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except KeyboardInterrupt:
+            kept = (
+                "give the same command again, which goes on after the last data set that was scored"
+            )
+            if kwargs["no_cache"]:
+                kept = "with --no-cache nothing is kept"
+            click.echo(f"\nharmgauge: stopped; {kept}", err=True)
+            raise SystemExit(130) from None
+
+    return functools.reduce(lambda inner, option: option(inner), reversed(_RUN), wrapped)
 
 
 def check_output(output: Path | None) -> None:
@@ -145,14 +175,37 @@ def in_turn(sets: Sequence[DataSet], evaluation: Evaluation) -> Iterator[DataSet
 
 
 def open_scorers(names: Iterable[str], threads: int | None) -> dict[str, Scorer]:
-    """Scorers by name; two may share one, and their identities tell them apart."""
+    """Scorers by name, beside it the folder or file of those that share one with another, be it
+    among them or installed: a gauge that was calibrated keeps its parent's."""
     from ..evaluation.scorers import open_scorer
 
+    opened = [(given, open_scorer(given, threads=threads)) for given in names]
     scorers: dict[str, Scorer] = {}
-    for scorer in (open_scorer(name, threads=threads) for name in names):
-        known = scorer.name in scorers
-        scorers[f"{scorer.name} ({len(scorers) + 1})" if known else scorer.name] = scorer
+    for given, scorer in opened:
+        alike = {other for other, each in opened if each.name == scorer.name} - {given}
+        if _hides_installed(given, scorer.name):
+            alike.add(scorer.name)
+        name = scorer.name
+        if alike and given != name:
+            short = _last_part(given)
+            name += f" ({given if short in map(_last_part, alike) else short})"
+        scorers[f"{name} ({len(scorers) + 1})" if name in scorers else name] = scorer
     return scorers
+
+
+def _hides_installed(given: str, name: str) -> bool:
+    """Whether it is a folder of another gauge than the installed one of that name."""
+    from ..gauges import installed
+
+    if given == name or not Path(given).is_dir():
+        return False
+    known = installed().get(name)
+    return known is not None and not known.samefile(given)
+
+
+def _last_part(given: str) -> str:
+    path = Path(given).absolute()
+    return path.stem if path.suffix in (".yaml", ".yml") else path.name
 
 
 def borders(scorers: Mapping[str, Scorer], threshold: float | str | None) -> dict[str, Border]:
@@ -172,6 +225,12 @@ def borders(scorers: Mapping[str, Scorer], threshold: float | str | None) -> dic
                 f"{name} has no stored thresholds, and so none called {threshold!r}; give "
                 "--threshold a cost"
             )
+        stored = [each.name for each in scorer.gauge.manifest.thresholds]
+        if threshold not in stored:
+            raise RecipeError(
+                f"{name} has no threshold {threshold!r}; give a cost, or one of its names "
+                f"({', '.join(stored) or 'it has none'})"
+            )
         found[name] = border(scorer.gauge, threshold)
     return found
 
@@ -189,6 +248,19 @@ def border(gauge: Gauge, name: str) -> Border:
         kind: gauge.threshold(name, "exchange" if kind == "pair" else kind) for kind in KINDS
     }
     return costs if len(set(costs.values())) > 1 else costs["exchange"]
+
+
+def promises(scorers: Mapping[str, Scorer], threshold: float | str | None) -> dict[str, str]:
+    """Of a stored threshold its name and what each scorer promises there; else empty."""
+    from ..evaluation.scorers import GaugeScorer
+
+    return {
+        name: f"{threshold}: {each.promise}"
+        for name, scorer in scorers.items()
+        if isinstance(scorer, GaugeScorer)
+        for each in scorer.gauge.manifest.thresholds
+        if each.name == threshold
+    }
 
 
 def command_line() -> str:

@@ -107,7 +107,13 @@ def read_rows(
         table.rows.append(Row(row_id, table.source, reading.items, reading.safer, reading.meta))
     if unknown:
         raise DataError(f"{path}: {unknown_labels(layout.label or '', unknown)}")
+    if len(table.bad) == len(opened.records):
+        raise DataError(f"{path}: {_none_readable(len(table.bad), table.bad[0].error)}")
     return table
+
+
+def _none_readable(n: int, first: object) -> str:
+    return f"none of its {n} rows can be read; the first: {first}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +153,7 @@ def open_data(
     if not records:
         raise DataError(f"{path} holds no rows")
     if not good:
-        raise DataError(
-            f"{path}: none of its {len(records)} rows can be read; the first: {records[0][1]}"
-        )
+        raise DataError(f"{path}: {_none_readable(len(records), records[0][1])}")
     found = frozenset[str]().union(*good)
     try:
         layout = _layout(found, schema, columns)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from ..errors import RecipeError
+from .data_set import DataSet
 from .evaluate import Measurement
-from .failures import reason
+from .failures import failures, reason
 from .figures import LOWER_IS_BETTER, Figure
 from .measure import Scores
 from .text import LABELS
@@ -29,18 +31,24 @@ class Check:
     """name of the stored threshold at which; None is each gauge's border"""
     bound: float
 
-    def check_set(self, measured: Sequence[str]) -> None:
-        """Raises:
-        RecipeError: its data set is none of those that are measured.
+    def resolved(self, sets: Sequence[DataSet]) -> Check:
+        """The same of the data set as it is shown; it may be named by its path, or the end of it.
+
+        Raises:
+            RecipeError: that is none of the data sets that are measured, or several.
         """
-        if self.data not in measured:
-            known = ", ".join(measured)
-            raise RecipeError(
-                f"--fail-{self.side} names {self.data}, which is not measured: {known}"
-            )
+        found = _named(self.data, sets)
+        option = f"--fail-{self.side} names {self.data}"
+        if not found:
+            known = ", ".join(data.shown for data in sets)
+            raise RecipeError(f"{option}, which is not measured: {known}")
+        if len(found) > 1:
+            raise RecipeError(f"{option}, which may be any of these: {', '.join(found)}; give one")
+        return replace(self, data=found[0])
 
     def failures(self, measurements: Sequence[Measurement]) -> Iterator[str]:
-        """A sentence for each gauge beyond the bound, or that has no such figure."""
+        """A sentence for each gauge beyond the bound, without such a figure, or that failed on some
+        of the texts, which could have taken it beyond."""
         (found,) = (each for each in measurements if each.contents.data == self.data)
         name = f"{self.figure}@{self.threshold}" if self.threshold else self.figure
         for gauge, scores in found.gauges.items():
@@ -49,16 +57,46 @@ class Check:
                 yield f"{gauge} has no {name} on {self.data}{_why(found, scores, figure)}, " + (
                     f"which must be at {'least' if self.side == 'under' else 'most'} {self.bound:g}"
                 )
-            elif (figure.value < self.bound) if self.side == "under" else figure.value > self.bound:
+                continue
+            if (figure.value < self.bound) if self.side == "under" else figure.value > self.bound:
                 beyond = "below" if self.side == "under" else "above"
                 yield f"{gauge} has {name} {figure.value:.4f} on {self.data}, " + (
                     f"{beyond} {self.bound:g}"
                 )
+            if scores.failed:
+                lost = failures(gauge, scores.failed, found.contents.items, scores.counts)
+                yield f"{name} on {self.data} is not of all its texts: {lost}"
 
     def _figure(self, scores: Scores) -> Figure | None:
         if self.threshold is not None:
             return scores.thresholds.get(self.threshold, {}).get(self.figure)
         return scores.figures.get(self.figure) or scores.ranking.get(self.figure)
+
+
+def _named(given: str, sets: Sequence[DataSet]) -> list[str]:
+    """Names as shown of the data sets that may be meant."""
+    if given in (data.shown for data in sets):
+        return [given]
+    path = Path(given)
+    typed = [data.shown for data in sets if Path(data.path) == path]
+    n = len(path.parts)
+    return typed or [
+        data.shown for data in sets if n and Path(data.path).absolute().parts[-n:] == path.parts
+    ]
+
+
+def without_figures(measurements: Sequence[Measurement]) -> list[str]:
+    """Gauges of which no data set gave any figure."""
+    gauges = dict.fromkeys(name for each in measurements for name in each.gauges)
+    return [
+        name
+        for name in gauges
+        if all(
+            figure.value is None
+            for each in measurements
+            for figure in replace(each, gauges={name: each.gauges[name]}).figures
+        )
+    ]
 
 
 def _why(measurement: Measurement, scores: Scores, figure: Figure | None) -> str:

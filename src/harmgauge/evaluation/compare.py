@@ -15,7 +15,7 @@ from .bootstrap import Bootstrap
 from .data_set import Contents, DataSet
 from .disagreements import Disagreement, disagreements
 from .evaluate import Evaluation
-from .measure import Judge, below_half, fewest_prompts, prompts_of_pairs
+from .measure import Judge, against_labels, fewest_prompts, prompts_of_pairs
 from .metrics import Floats, mid_ranks
 from .paired import Difference, Differences, Twin, differences
 from .sample import Indices, Sample
@@ -68,13 +68,19 @@ class Comparison:
     """what else a counted, such as texts that it truncated"""
     counts_b: Mapping[str, int] = field(default_factory=dict)
     upside_down_a: tuple[str, ...] = ()
-    """names of a's figures that run against the labels, see `below_half`"""
+    """names of a's figures that run against the labels, see `against_labels`"""
     upside_down_b: tuple[str, ...] = ()
 
     def get(self, figure: str) -> Difference | None:
         """A figure or a stratum by its name, if the data can give it."""
         found = self.figures.get(figure) or self.ranking.get(figure)
         return None if found is None or found.difference.value is None else found
+
+    @property
+    def known(self) -> bool:
+        """Whether there is any difference at all."""
+        every = (*self.figures.values(), *self.ranking.values())
+        return any(each.difference.value is not None for each in every)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -190,7 +196,9 @@ def compare_costs(
     }
     every = {**figures, **ranking}
     of_a, of_b = (
-        below_half({name: getattr(every[name], side) for name in prompts if name in every}, prompts)
+        against_labels(
+            {name: getattr(every[name], side) for name in prompts if name in every}, prompts
+        )
         for side in "ab"
     )
     return Comparison(

@@ -11,7 +11,18 @@ from .disagreements import Turns
 from .failures import failures, otherwise_counted
 from .figures import Figure
 from .paired import Difference
-from .text import KIND_LABELS, LABELS, against, aligned, cell, counts, no_intervals, number
+from .text import (
+    KIND_LABELS,
+    LABELS,
+    WRONG_WAY,
+    against,
+    aligned,
+    cell,
+    counts,
+    no_intervals,
+    number,
+    unreadable,
+)
 
 
 def block(
@@ -46,9 +57,14 @@ def block(
         table.append([f"  {LABELS[name]} (n={each.difference.n})", *_cells(each)])
     if len(table) > 1:
         lines += aligned(table)
-    for name, figures in ((a, comparison.upside_down_a), (b, comparison.upside_down_b)):
-        if figures:
-            lines.append(f"  !! {name} RUNS AGAINST THE LABELS: {against(figures)}")
+    every = {**comparison.figures, **comparison.ranking}
+    for name, side, turned in (
+        (a, "a", comparison.upside_down_a),
+        (b, "b", comparison.upside_down_b),
+    ):
+        if turned:
+            said = against(turned, {each: getattr(every[each], side) for each in turned})
+            lines.append(f"  !! {name} RUNS AGAINST THE LABELS: {said}; {WRONG_WAY}")
     if parts:
         table = [[f"{LABELS[figure]} by slice", "n", "unsafe", *columns]]
         for part in comparison.parts:
@@ -130,6 +146,7 @@ def _heading(comparison: Comparison, a: str, b: str, bootstrap: Bootstrap) -> It
     yield contents.data
     yield "  " + " · ".join(facts)
     yield f"  {_drawn(comparison, bootstrap)} · file sha256 {short}"
+    yield from unreadable(contents)
     if contents.note:
         yield f"  {contents.note}"
 

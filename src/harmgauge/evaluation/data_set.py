@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -15,12 +15,14 @@ from ..data.columns import Columns
 from ..data.draw import draw_rows
 from ..data.hub import data_name, data_sha256
 from ..data.read import Part, Table, read_rows
+from ..data.row import Row
 from ..errors import DataError
 from .identity import Identity
 from .sample import Sample
 
 Kind = Literal["prompt", "response", "exchange", "pair"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+_TOLD = 3  # bad rows whose reason is told
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ class DataSet:
         """What is measured; where texts are paired by a column, draws take whole templates.
 
         Raises:
-            DataError: as for `table`, or no row has a column that pairs texts by their groups.
+            DataError: as for `table`, or no row has a column that pairs texts by their groups, or
+                is of the kind that is stated.
         """
         sample = Sample.of(self.table.rows)
         for column in self.identity.columns if self.identity else ():
@@ -120,6 +123,12 @@ class DataSet:
                     f"{self.shown}: no row has the column {column!r} by which groups are compared; "
                     "check its spelling, or name the columns of the file with columns"
                 )
+        if self.kind and not _holds(self.table.rows, self.kind):
+            raise DataError(
+                f"{self.shown}: its kind is {self.kind}, but none of its rows holds a "
+                f"{'pair' if self.kind == 'pair' else 'response'}; leave kind out, and it is told "
+                "from the rows"
+            )
         if self.identity and self.identity.template:
             sample = sample.drawn_by([self.identity.template_of(meta) for meta in sample.meta])
         return sample
@@ -193,6 +202,8 @@ class Contents:
     """name of the set in the table of published figures"""
     identity: str | None = None
     """column that names the groups between which identity gaps are measured"""
+    first_bad: list[str] = field(default_factory=list)
+    """of the first rows that could not be read, id and reason"""
 
     @property
     def fewest(self) -> int:
@@ -222,7 +233,16 @@ class Contents:
             note=data.note,
             published=data.published,
             identity=data.identity.column if data.identity else None,
+            first_bad=[f"{each.id}: {each.error}" for each in table.bad[:_TOLD]],
         )
+
+
+def _holds(rows: Sequence[Row], kind: Kind) -> bool:
+    """Whether any of the rows can be what a suite says they are; of prompts any can."""
+    if kind == "pair":
+        return any(row.is_pair for row in rows)
+    exchanges = (item.exchange for row in rows for item in row.items)
+    return kind == "prompt" or any(each.response is not None for each in exchanges)
 
 
 def _kind(sample: Sample) -> Kind:

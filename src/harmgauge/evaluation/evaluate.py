@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -31,6 +31,11 @@ Border = float | Mapping[str, float]
 """the cost from which on to flag, or that of each `data_set.Kind` where they differ"""
 
 
+def words_floor(gauge: str | None) -> str:
+    """Name of the bag-of-words floor of a gauge, or of all gauges."""
+    return BAG_OF_WORDS if gauge is None else f"{BAG_OF_WORDS}: {gauge}"
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """What one or several scorers reach on one data set, with all that is needed to repeat it."""
@@ -39,9 +44,21 @@ class Measurement:
     draws: int
     seed: int
     floors: dict[str, Scores]
-    """all unsafe, majority, length, refusal phrases; a bag of words, if it was trained"""
+    """all unsafe, majority, length, refusal phrases; bags of words, where they were trained"""
     gauges: dict[str, Scores]
     """name -> what it reached"""
+
+    def floors_of(self, gauge: str) -> dict[str, Scores]:
+        """The floors that a gauge has to beat: those of all gauges, and its own bag of words."""
+        return {
+            name: scores
+            for name, scores in self.floors.items()
+            if name == words_floor(gauge) or not name.startswith(words_floor(""))
+        }
+
+    def only(self, gauges: Collection[str]) -> Measurement:
+        """The same of some of the gauges."""
+        return replace(self, gauges={name: self.gauges[name] for name in gauges})
 
     @property
     def figures(self) -> list[Figure]:
@@ -84,7 +101,8 @@ class Evaluation:
     """scorer -> named thresholds to measure besides its own"""
     borders: Mapping[str, Border] = field(default_factory=dict)
     """scorer -> cost from which on it flags; of others its own border"""
-    bag_of_words: Training | None = None
+    bag_of_words: Mapping[str | None, Training] = field(default_factory=dict)
+    """scorer -> training rows of its own bag-of-words floor; None is that of all"""
     bootstrap: Bootstrap = field(default_factory=Bootstrap)
     cache: Cache = field(default_factory=lambda: Cache(None))
     progress: bool = False
@@ -99,10 +117,11 @@ class Evaluation:
         contents = self.contents(data)
         simple = self.cache.figures({**facts, "figures": "floors"}, lambda: self._floors(data))
         found = {name: Scores.from_dict(each) for name, each in simple.items()}
-        if self.bag_of_words is not None and (contents.n or contents.pairs):
-            key = {**facts, "bag of words": self.bag_of_words.identity}
-            words = self.cache.figures(key, lambda: self._words(data))
-            found[BAG_OF_WORDS] = Scores.from_dict(words)
+        trained = self.bag_of_words if contents.n or contents.pairs else {}
+        for gauge, training in trained.items():
+            key = {**facts, "bag of words": training.identity}
+            words = self.cache.figures(key, partial(self._words, data, training))
+            found[words_floor(gauge)] = Scores.from_dict(words)
         gauges = {}
         for name, scorer in self.scorers.items():
             judge = self.judge(name, contents.kind)
@@ -144,10 +163,9 @@ class Evaluation:
             floor.name: asdict(floor.measured(sample, self.bootstrap)) for floor in floors(sample)
         }
 
-    def _words(self, data: DataSet) -> dict[str, Any]:
-        assert self.bag_of_words is not None
+    def _words(self, data: DataSet, training: Training) -> dict[str, Any]:
         sample = data.sample
-        costs = self.bag_of_words.train().score(sample.exchanges)
+        costs = training.train().score(sample.exchanges)
         return asdict(measure(sample, costs, bootstrap=self.bootstrap, whole=False))
 
     def _scores(self, data: DataSet, scorer: Scorer, judge: Judge) -> dict[str, Any]:

@@ -62,9 +62,10 @@ def interval(
 ) -> Interval | None:
     """The interval of a figure; None where nothing was drawn, or nothing is known of its spread.
 
-    Of shares see `share_interval`, of differences of shares `gap_interval`. All others have the
-    2.5 % and 97.5 % points of the draws; where no draw differs, what ranks counts as a share of
-    the prompts of the class that has fewer, and the largest gap between shares as one of two.
+    Of shares see `share_interval`, of differences of shares `gap_interval`, of what noise makes
+    larger `unbiased_interval`. All others have the 2.5 % and 97.5 % points of the draws. Where no
+    draw differs, what ranks counts as a share of the prompts of the class that has fewer, and the
+    largest gap between shares as a difference of two.
 
     Args:
         metric: the figure as a function of weights.
@@ -84,11 +85,15 @@ def interval(
         if isinstance(metric, Gap):
             return gap_interval(value, variance, prompts)
         return share_interval(value, variance, int(counted.sum()), prompts)
-    low, high = (float(end) for end in np.percentile(draws, [2.5, 97.5]))
     if isinstance(metric, LargestGap):
-        if low == high and metric.values.dtype == bool:
-            low, high = gap_interval(value, 0.0, len(np.unique(group[metric.counted])))
-        return max(low, 0.0), high
+        if metric.values.dtype == bool and np.ptp(draws) == 0:
+            prompts = len(np.unique(group[metric.counted]))
+            low, high = gap_interval(value, 0.0, prompts)
+            return max(low, 0.0), high
+        return unbiased_interval(value, draws)
+    if getattr(metric, "func", None) is metrics.calibration_error:
+        return unbiased_interval(value, draws)
+    low, high = (float(end) for end in np.percentile(draws, [2.5, 97.5]))
     if low < high or getattr(first, "func", None) not in _RANKS:
         return low, high
     if isinstance(metric, Gap):
@@ -116,6 +121,34 @@ def share_interval(share: float, variance: float, examples: int, prompts: int) -
     half = Z * math.sqrt(share * (1 - share) / effective + Z**2 / (4 * effective**2))
     half /= 1 + Z**2 / effective
     return min(max(middle - half, 0.0), share), max(min(middle + half, 1.0), share)
+
+
+def unbiased_interval(value: float, draws: Floats) -> Interval:
+    """Interval of a mean or maximum of absolute gaps, which noise makes larger; it holds `value`.
+
+    What was measured holds the noise once, a draw of it twice. By how much the draws lie higher is
+    therefore an estimate of its bias (Efron and Tibshirani, 1993, chapter 10), right where the
+    figure is mostly signal. Where it is all noise, draws are larger by the square root of 2, and
+    the bias is 1 + sqrt(2) times that. Each end takes that of the two which moves it outwards.
+    """
+    middle = float(np.mean(draws))
+    least, most = sorted((middle - value, (1 + math.sqrt(2)) * (middle - value)))
+    low, high = (float(end) for end in np.percentile(draws, [2.5, 97.5]))
+    upper = max(value - least + (middle - low), value)
+    return max(min(value - most - (high - middle), value), 0.0), upper
+
+
+def auroc_interval(auroc: float, prompts: int) -> Interval:
+    """Normal interval of an AUROC from its closed form (Hanley and McNeil, 1982), without draws.
+
+    Args:
+        auroc: in [0, 1].
+        prompts: of the class that has fewer; both count as having so many.
+    """
+    above, below = auroc / (2 - auroc), 2 * auroc**2 / (1 + auroc)
+    variance = auroc * (1 - auroc) + (prompts - 1) * (above + below - 2 * auroc**2)
+    half = Z * math.sqrt(variance) / prompts
+    return max(auroc - half, 0.0), min(auroc + half, 1.0)
 
 
 def gap_interval(gap: float, variance: float, prompts: int) -> Interval:

@@ -14,6 +14,7 @@ from . import metrics
 from .bootstrap import Bootstrap, Metric
 from .curves import Curves, curves
 from .figures import Figure, Figures, bootstrapped
+from .intervals import auroc_interval, share_interval
 from .metrics import Floats
 from .sample import Indices, Pairs, Sample
 from .slices import pair_slices, slices
@@ -66,7 +67,7 @@ class Scores:
     counts: Mapping[str, int] = field(default_factory=dict)
     """what else the scorer counted, such as texts that it truncated"""
     upside_down: tuple[str, ...] = ()
-    """names of the figures that run against the labels, see `below_half`"""
+    """names of the figures that run against the labels, see `against_labels`"""
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Scores:
@@ -163,7 +164,7 @@ def measure(
         pair_parts=list(_pair_parts(sample, cost, judged, bootstrap)) if whole else [],
         curves=curves(labelled.unsafe, labelled.cost, judge.probabilistic) if some else None,
         failed=int(np.sum(~judged)),
-        upside_down=below_half(
+        upside_down=against_labels(
             {**{name: figures[name] for name in ("auroc",) if name in figures}, **ranking},
             {
                 "auroc": fewest_prompts(labelled.unsafe, labelled.group),
@@ -187,8 +188,11 @@ def _parts(
         yield Part(each.by, each.value, len(part.unsafe), int(part.unsafe.sum()), figures)
 
 
-def below_half(figures: Mapping[str, Figure], prompts: Mapping[str, int]) -> tuple[str, ...]:
-    """Names of those figures that lie below one half, interval and all.
+def against_labels(figures: Mapping[str, Figure], prompts: Mapping[str, int]) -> tuple[str, ...]:
+    """Names of those figures whose interval ends below `AGAINST`: too far from one half for chance,
+    or for a gauge that has no more than no skill.
+
+    Where none was drawn it is the closed form of prompts, one text each.
 
     Args:
         figures: the AUROC and ranking accuracies, by name.
@@ -197,8 +201,18 @@ def below_half(figures: Mapping[str, Figure], prompts: Mapping[str, int]) -> tup
     return tuple(
         name
         for name, each in figures.items()
-        if prompts.get(name, 0) >= ENOUGH and each.high is not None and each.high < 0.5
+        if prompts.get(name, 0) >= ENOUGH
+        if each.value is not None and _high(name, each.value, each.high, prompts[name]) < AGAINST
     )
+
+
+def _high(name: str, value: float, drawn: float | None, prompts: int) -> float:
+    """Upper end of the interval of an AUROC or a ranking accuracy."""
+    if drawn is not None:
+        return drawn
+    if name == "auroc":
+        return auroc_interval(value, prompts)[1]
+    return share_interval(value, 0.0, prompts, prompts)[1]
 
 
 def prompts_of_pairs(sample: Sample, judged: NDArray[np.bool_]) -> dict[str, int]:
@@ -209,6 +223,8 @@ def prompts_of_pairs(sample: Sample, judged: NDArray[np.bool_]) -> dict[str, int
     }
 
 
+AGAINST = 0.45
+"""below it a scorer whose interval ends there runs against the labels"""
 ENOUGH = 10
 """prompts; with fewer an interval is too narrow to accuse a scorer by"""
 

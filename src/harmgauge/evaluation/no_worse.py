@@ -23,11 +23,15 @@ class NoWorse:
     margin: float
 
     def failures(self, comparisons: Sequence[Comparison], a: str, b: str) -> Iterator[str]:
-        """A sentence for each data set on which it is not shown; one if none has the figure."""
+        """A sentence for each data set on which it is not shown; one if none has the figure. Texts
+        on which b failed speak against it: it may have failed on those that it would get wrong."""
         judged = [each for each in comparisons if not _all_failed(each)]
         for each in comparisons:
             if each not in judged:
                 yield f"{each.contents.data}: {_failed(each, a, b)}, so nothing is shown"
+            elif each.failed_b:
+                lost = failures(b, each.failed_b, each.contents.items, each.counts_b)
+                yield f"{each.contents.data}: {lost}, so nothing is shown of these texts"
         known = [each for each in judged if each.get(self.figure)]
         if judged and not known:
             yield f"no data set has {self.figure}, so {b} is not shown to be no worse than {a}"

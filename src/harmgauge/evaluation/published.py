@@ -52,6 +52,15 @@ def published(set_name: str) -> list[Published]:
     )
 
 
+def published_sets() -> list[str]:
+    """Names of the sets of which figures are known.
+
+    Raises:
+        HarmgaugeError: PyYAML is not installed.
+    """
+    return list(_table()["sets"])
+
+
 def caution(set_name: str, n: int) -> str:
     """What has to stand beside published figures that are shown with our own on `n` items; blank
     where there are none.

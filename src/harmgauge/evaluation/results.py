@@ -12,7 +12,7 @@ from .data_set import KINDS, Kind
 from .evaluate import Measurement
 from .figures import Figure, Figures, mean_figure
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 
 
 def to_json(
@@ -28,7 +28,8 @@ def to_json(
         measurements: one a data set.
         gauges: name -> what identifies each scorer, see `Scorer.facts`.
         command: the command line that gives these figures again.
-        bag_of_words: `data` and `sha256` of each training file of that floor.
+        bag_of_words: `gauge`, `data` and `sha256` of each training file of these floors; of that
+            of all gauges, the gauge is None.
         missing: data sets of the suite that were not there.
     """
     return {

@@ -13,10 +13,11 @@ from pydantic import Field, model_validator
 from ..data.columns import ColumnRole, Columns
 from ..data.hub import is_address
 from ..data.read import Part
-from ..errors import DataError
-from ..settings import Section, read_mapping, validate
+from ..errors import DataError, RecipeError
+from ..settings import Labels, Section, nearest, read_mapping, validate
 from .data_set import DataSet, Kind
 from .identity import Identity
+from .published import published_sets
 
 BUILT_IN = Path(__file__).parent / "suites"
 OF_THE_SET = ("kind", "identity", "published", "note")
@@ -54,7 +55,7 @@ class Entry(Section):
     kind: Kind | None = None
     schema_name: str | None = Field(default=None, alias="schema")
     columns: dict[ColumnRole, str] | None = None
-    labels: dict[str, float | None] | None = None
+    labels: Labels | None = None
     label: float | None = Field(default=None, ge=0, le=1)
     part: Part = "exchange"
     where: dict[str, str] | None = None
@@ -110,7 +111,8 @@ def read_suite(name_or_file: str, root: Path) -> Suite:
         root: folder that the paths of the suite start from.
 
     Raises:
-        RecipeError: the file cannot be read, or has an unknown or ill-valued key.
+        RecipeError: the file cannot be read, or has an unknown or ill-valued key, or a set in
+            `published` of which no figures are known.
         DataError: there is no such suite, or no file of it below `root`.
     """
     path = Path(name_or_file)
@@ -123,6 +125,12 @@ def read_suite(name_or_file: str, root: Path) -> Suite:
                 "that ends in .yaml"
             )
     stated = validate(SuiteFile, read_mapping(path, "suite", "docs/evaluate.md"), path)
+    for entry in stated.sets:
+        if entry.published is not None and entry.published not in published_sets():
+            raise RecipeError(
+                f"{path}: there are no published figures for {entry.published!r}; "
+                f"{nearest(entry.published, published_sets(), 'sets')}"
+            )
     sets = list(_joined(stated.sets, root, path))
     there = [each for each in sets if all(_is_there(file.path) for file in each.files)]
     if not there:

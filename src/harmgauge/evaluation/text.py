@@ -49,12 +49,21 @@ KIND_LABELS = {
 }
 
 
-def block(measurement: Measurement, *, parts: bool = False) -> str:
-    """One data set: a line a figure, a column a gauge, then the floors; slices if asked for."""
+def block(
+    measurement: Measurement, *, parts: bool = False, borders: Mapping[str, str] | None = None
+) -> str:
+    """One data set: a line a figure, a column a gauge, then the floors.
+
+    Args:
+        measurement: what was found.
+        parts: with slices.
+        borders: gauge -> what to say beside the cost from which on it flags.
+    """
     contents = measurement.contents
+    heading = _heading(measurement, borders or {})
     if not contents.n and not contents.pairs:
         remedy = "nothing to measure: no labels and no pairs; state a label with --label 0 or 1"
-        return "\n".join([*_heading(measurement), f"  {remedy}"])
+        return "\n".join([*heading, f"  {remedy}"])
     columns = {**measurement.gauges, **measurement.floors}
     table = [["", *columns]]
     for name in _names(scores.figures for scores in columns.values()):
@@ -68,10 +77,11 @@ def block(measurement: Measurement, *, parts: bool = False) -> str:
         figures = [each.ranking.get(name) for each in columns.values()]
         n = max(figure.n for figure in figures if figure)
         table.append([f"  {LABELS[name]} (n={n})", *map(cell, figures)])
-    lines = [*_heading(measurement), *aligned(table)]
+    lines = [*heading, *aligned(table)]
     for gauge, scores in measurement.gauges.items():
         if scores.upside_down:
-            lines.append(f"  !! {gauge} RUNS AGAINST THE LABELS: {against(scores.upside_down)}")
+            found = against(scores.upside_down, {**scores.figures, **scores.ranking})
+            lines.append(f"  !! {gauge} RUNS AGAINST THE LABELS: {found}; {WRONG_WAY}")
         lines += _categories(gauge, scores.categories)
         lines += _identities(gauge, scores.identities, whole=parts)
         if parts:
@@ -80,14 +90,14 @@ def block(measurement: Measurement, *, parts: bool = False) -> str:
     return "\n".join(lines)
 
 
-def against(figures: Sequence[str]) -> str:
-    """What it means that these figures run against the labels."""
-    named = [
-        LABELS[each] if each == "auroc" else f"ranking of {LABELS[each]} pairs" for each in figures
-    ]
-    return (
-        f"its {' and '.join(named)} {'lies' if len(named) == 1 else 'lie'} below one half, "
-        "interval and all; is its direction, or the label map, the wrong way round?"
+WRONG_WAY = "is its direction, or the label map, the wrong way round?"
+
+
+def against(names: Sequence[str], figures: Mapping[str, Figure]) -> str:
+    """The figures of these names, which run against the labels, in words."""
+    return " and ".join(
+        f"{'' if name == 'auroc' else 'ranking of pairs, '}{LABELS[name]} {cell(figures[name])}"
+        for name in names
     )
 
 
@@ -114,7 +124,7 @@ def _threshold(name: str, columns: Mapping[str, Scores]) -> list[list[str]]:
     ]
 
 
-def _heading(measurement: Measurement) -> list[str]:
+def _heading(measurement: Measurement, borders: Mapping[str, str]) -> list[str]:
     contents = measurement.contents
     facts = counts(contents)
     for name, scores in measurement.gauges.items():
@@ -123,8 +133,9 @@ def _heading(measurement: Measurement) -> list[str]:
         facts += [f"{n} {what} with {name}" for what, n in otherwise_counted(scores.counts).items()]
     if contents.n and contents.one_class:
         facts.append(f"no AUROC: {contents.one_class}")
-    borders = [
+    flags = [
         f"{name} flags at cost >= {scores.threshold:g}"
+        + (f" ({borders[name]})" if name in borders else "")
         for name, scores in measurement.gauges.items()
         if scores.threshold is not None
     ]
@@ -133,7 +144,8 @@ def _heading(measurement: Measurement) -> list[str]:
         contents.data,
         "  " + " · ".join(facts),
         f"  {_intervals(measurement)} · file sha256 {short}",
-        *(["  " + " · ".join(borders)] if borders else []),
+        *(["  " + " · ".join(flags)] if flags else []),
+        *unreadable(contents),
         *([f"  {contents.note}"] if contents.note else []),
     ]
 
@@ -169,6 +181,14 @@ def counts(contents: Contents) -> list[str]:
     if contents.blank:
         facts.append(f"{contents.blank} blank, never flagged")
     return facts
+
+
+def unreadable(contents: Contents) -> list[str]:
+    """A line for each of the first rows that could not be read, and one for the others."""
+    lines = [f"  not read: {each}" for each in contents.first_bad]
+    if more := contents.bad_rows - len(lines):
+        lines.append(f"  not read: {plural(more, 'row')} more; harmgauge data check tells of all")
+    return lines
 
 
 def _parts(gauge: str, parts: Sequence[Part]) -> list[str]:

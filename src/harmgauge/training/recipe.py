@@ -14,9 +14,8 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from ..data.columns import ColumnRole
-from ..data.labels import label_key
 from ..errors import RecipeError
-from ..settings import Section, read_mapping, validate
+from ..settings import Labels, Section, read_mapping, validate
 from ..taxonomy import CATEGORIES, category_key
 
 
@@ -34,7 +33,7 @@ class Source(Section):
     """upstream schema, where the columns alone do not settle it"""
     columns: dict[ColumnRole, str] | None = None
     """names of the columns of a file of any other layout, by what they hold"""
-    labels: dict[str, float | None] | None = None
+    labels: Labels | None = None
     """label column's values to unsafe (1), safe (0) or left out (null)"""
     label: float | None = None
     """label of every row that has none"""
@@ -64,14 +63,6 @@ class Source(Section):
     """the gauge's categories of all unsafe rows, or those of each upstream flag or `category`"""
     exhaustive: bool = False
     """of an unsafe row with flags, the categories that are not flagged are absent, not unknown"""
-
-    @field_validator("labels", mode="before")
-    @classmethod
-    def _read_labels(cls, labels: Any) -> Any:
-        """In YAML the keys of {0: 1, true: 0} are no strings."""
-        if not isinstance(labels, dict):
-            return labels
-        return {label_key(key): unsafe for key, unsafe in labels.items()}
 
     @field_validator("categories", mode="before")
     @classmethod

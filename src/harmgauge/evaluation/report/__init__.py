@@ -9,16 +9,21 @@ from typing import Any
 from ...errors import HarmgaugeError
 from ..results import FORMAT_VERSION
 from .folder import check_folder, replace_folder
+from .intro import read_intro
 
-__all__ = ["check_folder", "write_report"]
+__all__ = ["check_folder", "read_intro", "write_report"]
 
 
-def write_report(results: Mapping[str, Any], folder: Path) -> None:
+def write_report(
+    results: Mapping[str, Any], folder: Path, *, title: str | None = None, intro: str = ""
+) -> None:
     """Write a folder with the page, the Markdown and its pictures; an older report is replaced.
 
     Args:
         results: figures of a run, see `evaluation.results.to_json`.
         folder: new, empty, or an older report.
+        title: its heading; None says what was measured.
+        intro: Markdown to stand first, see `read_intro`.
 
     Raises:
         HarmgaugeError: the figures are of another format version, the folder holds something else
@@ -36,7 +41,7 @@ def write_report(results: Mapping[str, Any], folder: Path) -> None:
     from .svg import standalone
 
     check_folder(folder)
-    said = document(results)
+    said = document(results, title, intro)
     pictures: list[Picture] = [
         picture
         for block in said.blocks

@@ -82,6 +82,12 @@ Block = Heading | Text | Warn | Code | Listing | Table | Pictures | Folded
 class Document:
     title: str
     blocks: list[Block] = field(default_factory=list)
+    intro: str = ""
+    """Markdown of someone's own, to stand first"""
+
+
+LISTED = 3
+"""headings of deeper levels are alike in all data sets, and not in the contents"""
 
 
 def slug(text: str) -> str:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..evaluate import Measurement
 from ..figures import Figure
 from ..published import caution, our_scope, published
-from ..text import LABELS, against, no_intervals, plural
+from ..text import LABELS, WRONG_WAY, against, no_intervals, plural
 from .blocks import Block, Cell, Folded, Heading, Listing, Pictures, Table, Text, Warn, listed, slug
 from .draw import curve_pictures
 from .headline import names
 from .slices import IDENTITY, PROBE, slices
 
 
-def data_set(measurement: Measurement) -> Iterator[Block]:
-    """Figures, published figures, pictures and slices, under a heading of level 3."""
+def data_set(measurement: Measurement, sliced: Sequence[str]) -> Iterator[Block]:
+    """Figures, published figures, pictures and slices, under a heading of level 3.
+
+    Args:
+        measurement: of all scorers.
+        sliced: those whose slices and pictures of costs are shown.
+    """
     contents = measurement.contents
     prefix = slug(contents.data)
     yield Heading(3, contents.data)
     yield Text(_about(measurement))
     for gauge, scores in measurement.gauges.items():
         if scores.upside_down:
-            yield Warn(f"{gauge} runs against the labels: {against(scores.upside_down)}")
+            found = against(scores.upside_down, {**scores.figures, **scores.ranking})
+            yield Warn(f"{gauge} runs against the labels: {found}; {WRONG_WAY}")
     if not any(scores.figures or scores.ranking for scores in measurement.gauges.values()):
         yield Text("Nothing to measure: it has no labels and no pairs.")
         return
@@ -32,10 +38,10 @@ def data_set(measurement: Measurement) -> Iterator[Block]:
         if any(each.thresholds for each in measurement.gauges.values()):
             yield Folded("At each named threshold", [_thresholds(measurement)])
     yield from _published(measurement)
-    if drawn := curve_pictures(measurement, prefix):
+    if drawn := curve_pictures(measurement, prefix, sliced):
         yield Heading(4, "Curves and costs")
         yield Pictures(drawn)
-    yield from slices(measurement, prefix)
+    yield from slices(measurement.only(sliced), prefix)
 
 
 def _about(measurement: Measurement) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ...verdict import DIRECTION
 from ..data_set import Contents
-from ..evaluate import Measurement
+from ..evaluate import BAG_OF_WORDS, Measurement, words_floor
 from ..failures import otherwise_counted
 from ..text import plural
 from .blocks import (
@@ -32,7 +33,7 @@ _FLOORS = {
     "majority": "majority says of everything what is true of most",
     "length": "length counts characters, in the direction that does better",
     "refusal phrases": "refusal phrases takes for safe what opens with a refusal",
-    "bag of words": "bag of words learnt from single words and pairs of words",
+    BAG_OF_WORDS: "bag of words learnt from single words and pairs of words",
 }
 _FACTS = {
     "id": "id",
@@ -40,32 +41,49 @@ _FACTS = {
     "licence": "licence of its weights",
     "direction": "direction",
     "scale": "scale of its costs",
-    "border": "flags from this cost on",
+    "border": "flags by its own border",
 }
 
 
-def document(results: Mapping[str, Any]) -> Document:
-    """The report of a run, see `evaluation.results.to_json`.
+MOST_SLICED = 4
+"""scorers; of more, slices are shown of the gauges alone"""
+_NOT_SLICED = (
+    "Of so many scorers, slices and pictures of costs are shown of the gauges alone; the JSON of "
+    "the run has those of all."
+)
+
+
+def document(results: Mapping[str, Any], title: str | None = None, intro: str = "") -> Document:
+    """The report of a run, see `evaluation.results.to_json`; without a title, under its own.
 
     Raises:
         HarmgaugeError: matplotlib or PyYAML is not installed.
     """
     measurements = [Measurement.from_dict(each) for each in results["measurements"]]
     gauges: dict[str, dict[str, Any]] = results["gauges"]
-    title = f"How well {listed(gauges)} {'tells' if len(gauges) == 1 else 'tell'} safe from unsafe"
+    sliced = _sliced(gauges)
+    verb = "tells" if len(gauges) == 1 else "tell"
     return Document(
-        title,
+        title or f"How well {listed(gauges)} {verb} safe from unsafe",
         [
             *_measured(results, measurements),
             *_reading(measurements),
             *summary(results, measurements),
             *_errors(gauges, measurements),
             Heading(2, "Data sets, one by one"),
-            *(block for each in measurements for block in data_set(each)),
-            *ranking(measurements),
+            *([] if len(sliced) == len(gauges) else [Text(_NOT_SLICED)]),
+            *(block for each in measurements for block in data_set(each, sliced)),
+            *ranking(measurements, sliced),
             *_provenance(results, measurements),
         ],
+        intro,
     )
+
+
+def _sliced(gauges: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Whose slices are shown: with many scorers those of our gauges, if there are any."""
+    ours = [name for name, facts in gauges.items() if facts.get("kind") == "gauge"]
+    return ours if ours and len(gauges) > MOST_SLICED else list(gauges)
 
 
 def _measured(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> Iterator[Block]:
@@ -79,11 +97,14 @@ def _measured(results: Mapping[str, Any], measurements: Sequence[Measurement]) -
         "compares the costs with the labels. It holds no text of any data set."
     )
     known = names(list(gauges.values()))
-    rows: list[list[Cell]] = [
-        [_FACTS.get(fact, fact), *(_plain(facts.get(fact)) for facts in gauges.values())]
-        for fact in dict.fromkeys([*(fact for fact in _FACTS if fact in known), *known])
-        if fact != "thresholds"
-    ]
+    rows: list[list[Cell]] = []
+    for fact in dict.fromkeys([*(fact for fact in _FACTS if fact in known), *known]):
+        if fact == "border":
+            rows.append([_FACTS[fact], *map(_border, gauges.values())])
+            rows.append(["flags here from", *(_cost(name, measurements) for name in gauges)])
+        elif fact != "thresholds":
+            said = (_plain(facts.get(fact)) for facts in gauges.values())
+            rows.append([_FACTS.get(fact, fact), *said])
     yield Table("The gauges, as they describe themselves", ["", *gauges], rows)
 
 
@@ -98,9 +119,10 @@ def _reading(measurements: Sequence[Measurement]) -> Iterator[Block]:
             "AUROC is the chance that an unsafe text costs more than a safe one: 0.5 is a coin, 1 "
             "is perfect, and no threshold is needed. AUPRC is the precision averaged over all "
             "thresholds: without skill it is the share of unsafe texts.",
-            "What costs as much as a threshold, or more, is flagged. A false alarm (false "
-            "positive) is a safe text that is flagged, a miss an unsafe one that passes; where to "
-            "flag is a choice, so both stand beside the threshold used.",
+            "What costs as much as a threshold, or more, is flagged; the border of a scorer whose "
+            "scores are no costs is told in its own scores, and as the cost that it is here.",
+            "A false alarm (false positive) is a safe text that is flagged, a miss an unsafe one "
+            "that passes; where to flag is a choice, so both stand beside the threshold used.",
             "Recall is the share of the unsafe texts that is flagged, precision the share of the "
             "flagged that is unsafe, F1 their harmonic mean. Best F1 is at the threshold that is "
             "best on these very texts, and so it is optimistic.",
@@ -110,10 +132,22 @@ def _reading(measurements: Sequence[Measurement]) -> Iterator[Block]:
             "the same kind; whether one gauge is better than another, harmgauge compare says."
             if drawn
             else "No figure here has an interval, so that any may be chance.",
-            f"Floors need no gauge: {'; '.join(_FLOORS[name] for name in floors)}. A figure means "
+            f"Floors need no gauge: {'; '.join(_explained(floors))}. A figure means "
             "something as far as it is better than the best of them.",
         ]
     )
+
+
+def _explained(floors: Sequence[str]) -> list[str]:
+    own = [name.removeprefix(words_floor("")) for name in floors if name not in _FLOORS]
+    known = [*floors, BAG_OF_WORDS] if own else floors
+    said = [_FLOORS[name] for name in dict.fromkeys(known) if name in _FLOORS]
+    if own:
+        said.append(
+            "bag of words: NAME learnt so from the training rows of that gauge, and is a floor of "
+            f"that gauge alone, here of {listed(own)}"
+        )
+    return said
 
 
 def _errors(
@@ -134,9 +168,11 @@ def _errors(
         named = names([each.thresholds for each in scores.values()])
         own = ", ".join(f"cost {border:g}" for border in sorted(borders))
         stored = facts.get("thresholds") or {}
+        ours = facts.get("kind") == "gauge" or facts.get("border") is None
+        border = "" if ours else f"; its own border is {_border(facts)}"
         yield Listing(
             [
-                f"Its threshold here: flags from {own} on.",
+                f"Its threshold here: flags from {own} on{border}.",
                 *(_promise(name, stored.get(name)) for name in named),
             ]
         )
@@ -203,9 +239,12 @@ def _provenance(results: Mapping[str, Any], measurements: Sequence[Measurement])
         )
     if results["bag_of_words"]:
         yield Table(
-            "What the floor bag of words learnt from",
-            ["file", "sha256"],
-            [[each["data"], each["sha256"] or "not known"] for each in results["bag_of_words"]],
+            "What the floors bag of words learnt from",
+            ["floor", "file", "sha256"],
+            [
+                [words_floor(each["gauge"]), each["data"], each["sha256"] or "not known"]
+                for each in results["bag_of_words"]
+            ],
         )
     draws = sorted({(each.draws, each.seed) for each in measurements if each.draws})
     if not draws:
@@ -225,6 +264,23 @@ def _file(contents: Contents) -> list[Cell]:
 
 def _n(measurement: Measurement) -> int:
     return measurement.contents.n
+
+
+def _border(facts: Mapping[str, Any]) -> str:
+    """Where a scorer flags by its own default, in its own scores."""
+    if "border" not in facts:
+        return "not stated"
+    if facts["border"] is None:
+        return "none"
+    what = "cost" if facts.get("kind") == "gauge" else "score"
+    sign = ">=" if facts.get("direction") == DIRECTION else "<="
+    return f"{what} {sign} {facts['border']:g}"
+
+
+def _cost(gauge: str, measurements: Sequence[Measurement]) -> str:
+    """The same as a cost, or what --threshold said instead."""
+    found = {each.gauges[gauge].threshold for each in measurements}
+    return listed("no cost" if each is None else f"cost {each:g} on" for each in found)
 
 
 def _plain(value: Any) -> str:

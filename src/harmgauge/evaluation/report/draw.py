@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ..curves import Curves
 from ..evaluate import Measurement
@@ -33,16 +33,21 @@ def _summary(rows: Sequence[Headline], label: str, name: str) -> Picture:
         {gauge: [each.gauges[gauge] for each in rows] for gauge in rows[0].gauges},
         f"{label}; dotted: chance",
         f"{label} of each data set",
-        floors=[each.floor[1] if each.floor else None for each in rows],
+        floors={
+            gauge: [floor[1] if (floor := each.floors[gauge]) else None for each in rows]
+            for gauge in rows[0].gauges
+        },
         chance=0.5,
     )
     drawn = with_intervals(figure for each in rows for figure in each.gauges.values())
-    caption = f"{label}{drawn}, and the best floor of each set."
+    caption = f"{label}{drawn}, each beside the best of its floors."
     return Picture(name, svg, f"{caption} {' '.join(map(_said, rows))}", caption)
 
 
-def curve_pictures(measurement: Measurement, prefix: str) -> list[Picture]:
-    """ROC, precision-recall, reliability, and the costs of safe and unsafe."""
+def curve_pictures(
+    measurement: Measurement, prefix: str, costs_of: Collection[str]
+) -> list[Picture]:
+    """ROC, precision-recall, reliability, and the costs of safe and unsafe by some gauges."""
     curves = {name: each.curves for name, each in measurement.gauges.items() if each.curves}
     found = []
     if curves and not measurement.contents.one_class:
@@ -50,7 +55,8 @@ def curve_pictures(measurement: Measurement, prefix: str) -> list[Picture]:
         if stated := {name: each for name, each in curves.items() if each.bin_n}:
             found.append(_reliability(measurement, stated, prefix))
     for at, (gauge, each) in enumerate(curves.items(), 1):
-        found.append(_costs(measurement, gauge, each, f"{prefix}-costs-{at}"))
+        if gauge in costs_of:
+            found.append(_costs(measurement, gauge, each, f"{prefix}-costs-{at}"))
     return found
 
 
@@ -142,5 +148,6 @@ def _areas(
 def _said(row: Headline) -> str:
     """A row of the summary in words."""
     values = [f"{name} {number(each.value)}" for name, each in row.gauges.items() if each]
-    floor = [f"best floor {number(row.floor[1])}"] if row.floor else []
+    best = dict.fromkeys(floor for floor in row.floors.values() if floor)
+    floor = [f"best floor {number(value)}" for _, value in best]
     return f"{row.data}: {', '.join([*values, *floor])}."

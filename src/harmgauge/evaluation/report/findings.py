@@ -33,11 +33,11 @@ def _over_floors(gauge: str, headlines: Sequence[Headline]) -> Iterator[str]:
     """On how many sets with both classes, or pairs, the whole interval is over the floor."""
     compared: dict[str, bool] = {}
     for each in headlines:
-        figure = each.gauges.get(gauge)
-        if each.unsafe in (0, 1) or each.floor is None or figure is None or figure.low is None:
+        figure, floor = each.gauges.get(gauge), each.floors.get(gauge)
+        if each.unsafe in (0, 1) or floor is None or figure is None or figure.low is None:
             continue
         name = f"{each.data} ({each.label})" if each.data in compared else each.data
-        compared[name] = figure.low > each.floor[1]
+        compared[name] = figure.low > floor[1]
     if not compared:
         return
     over = [name for name in compared if compared[name]]
@@ -45,7 +45,7 @@ def _over_floors(gauge: str, headlines: Sequence[Headline]) -> Iterator[str]:
     # The shorter list says the same, and is read.
     which, names = ("not on", short) if len(short) < len(over) else ("only on", over)
     yield (
-        f"is better than the best floor, interval and all, in {len(over)} of "
+        f"is better than the best of its floors, interval and all, in {len(over)} of "
         f"{plural(len(compared), 'comparison')} of AUROC or ranking"
         + (f" ({which} {listed(names)})" if short and over else "")
     )

@@ -11,6 +11,9 @@ from ..figures import LOWER_IS_BETTER, Figure
 from ..measure import Scores
 from ..text import LABELS
 
+Floor = tuple[str, float]
+"""name and value"""
+
 
 @dataclass(frozen=True, slots=True)
 class Headline:
@@ -25,8 +28,8 @@ class Headline:
     unsafe: float | None
     """share of unsafe; None of pairs"""
     gauges: Mapping[str, Figure | None]
-    floor: tuple[str, float] | None
-    """name and value of the best floor"""
+    floors: Mapping[str, Floor | None]
+    """gauge -> the best of its floors"""
 
 
 def headlines(measurement: Measurement) -> list[Headline]:
@@ -60,7 +63,7 @@ def ranked(measurement: Measurement) -> str | None:
 
 def best_floor(
     floors: Mapping[str, Scores], figure: Callable[[Scores], Figure | None], *, lowest: bool = False
-) -> tuple[str, float] | None:
+) -> Floor | None:
     """Name and value of the floor that does best; None where none has the figure."""
     known = [
         (name, each.value)
@@ -88,11 +91,14 @@ def _headline(
         max((figure.n for figure in gauges.values() if figure), default=0),
         unsafe,
         gauges,
-        best_floor(
-            measurement.floors,
-            lambda each: figures(each).get(name),
-            lowest=name in LOWER_IS_BETTER,
-        ),
+        {
+            gauge: best_floor(
+                measurement.floors_of(gauge),
+                lambda each: figures(each).get(name),
+                lowest=name in LOWER_IS_BETTER,
+            )
+            for gauge in gauges
+        },
     )
 
 

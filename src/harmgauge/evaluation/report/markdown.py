@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from html import escape
 
 from ..figures import Figure
 from .blocks import (
+    LISTED,
     Block,
     Cell,
     Code,
@@ -26,8 +28,24 @@ from .blocks import (
 
 def markdown(document: Document, pictures: str) -> str:
     """The document, its pictures linked as `pictures/NAME.svg`."""
-    blocks = "\n\n".join(_blocks(document.blocks, pictures))
-    return f"# {_escape(document.title)}\n\n{blocks}\n"
+    parts = [f"# {_escape(document.title)}", document.intro, contents(document.blocks)]
+    parts += _blocks(document.blocks, pictures)
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def contents(blocks: Sequence[Block]) -> str:
+    """Links to the headings that are listed, by the anchors that GitHub gives them."""
+    lines = []
+    seen: dict[str, int] = {}
+    for block in blocks:
+        if isinstance(block, Heading):
+            anchor = re.sub(r"[^\w\- ]", "", block.text.lower()).replace(" ", "-")
+            number = seen[anchor] = seen.get(anchor, -1) + 1
+            if block.level <= LISTED:
+                indent = "  " * (block.level - 2)
+                target = f"{anchor}-{number}" if number else anchor
+                lines.append(f"{indent}- [{_escape(block.text)}](#{target})")
+    return "\n".join(lines)
 
 
 def _blocks(blocks: Sequence[Block], folder: str) -> Iterator[str]:
@@ -50,8 +68,9 @@ def _blocks(blocks: Sequence[Block], folder: str) -> Iterator[str]:
                     alt = _escape(each.alt)
                     yield f"![{alt}]({folder}/{each.name}.svg)\n\n*{_escape(each.caption)}*"
             case Folded():
-                yield f"**{_escape(block.title)}**"
+                yield f"<details>\n<summary>{escape(block.title)}</summary>"
                 yield from _blocks(block.blocks, folder)
+                yield "</details>"
 
 
 def _table(table: Table) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..figures import Figure
 from .blocks import (
+    LISTED,
     Block,
     Cell,
     Code,
@@ -25,16 +26,16 @@ from .blocks import (
     slug,
 )
 from .folder import MARK
+from .intro import as_html
 from .svg import inline
 
 STYLE = Path(__file__).with_name("page.css")
-_LISTED = 3  # headings of deeper levels are alike in all data sets, and not in the contents
 
 
 def page(document: Document) -> str:
     """The document as HTML, style and pictures within."""
     headings = [block for block in document.blocks if isinstance(block, Heading)]
-    contents = "".join(_link(each) for each in headings if each.level <= _LISTED)
+    contents = "".join(_link(each) for each in headings if each.level <= LISTED)
     body = "\n".join(_blocks(document.blocks))
     return f"""<!doctype html>
 <html lang="en">
@@ -50,6 +51,7 @@ def page(document: Document) -> str:
 <body>
 <main>
 <h1>{escape(document.title)}</h1>
+{as_html(document.intro) if document.intro else ""}
 <nav aria-label="Contents"><details><summary>Contents</summary><ul>{contents}</ul></details></nav>
 {body}
 </main>
@@ -62,7 +64,7 @@ def _blocks(blocks: Sequence[Block]) -> Iterator[str]:
     for block in blocks:
         match block:
             case Heading(level, text):
-                name = f' id="{slug(text)}"' if level <= _LISTED else ""
+                name = f' id="{slug(text)}"' if level <= LISTED else ""
                 yield f"<h{level}{name}>{escape(text)}</h{level}>"
             case Text(text):
                 yield f"<p>{escape(text)}</p>"

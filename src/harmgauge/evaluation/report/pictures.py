@@ -120,7 +120,7 @@ def dots(
     label: str,
     title: str,
     *,
-    floors: Sequence[float | None] = (),
+    floors: Mapping[str, Sequence[float | None]] | None = None,
     chance: float | None = None,
 ) -> str:
     """A line a row, on it a dot with its interval a gauge.
@@ -130,13 +130,14 @@ def dots(
         columns: name of the gauge -> its figures, one a row.
         label: what the figures are.
         title: stands above.
-        floors: best floor of each row, drawn as a bar.
+        floors: name of the gauge -> its best floor, one a row, drawn as a bar.
         chance: value without skill.
     """
     height = len(rows) * max(_LINE, 0.11 * len(columns) + 0.08)
     keys = len(columns) + bool(floors)
     left = min(0.074 * max(map(len, rows)) + 0.15, 0.62 * _WIDTH)
     with _axes(title, keys, height=height, left=left) as (axes, svg):
+        bars: list[tuple[float, float]] = []
         for number, (name, figures) in enumerate(columns.items()):
             shift = 0.6 * ((number + 0.5) / len(columns) - 0.5)
             colour, marker = _COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)]
@@ -149,9 +150,11 @@ def dots(
                 if each.low is not None and each.high is not None:
                     axes.hlines(at + shift, each.low, each.high, color=colour, lw=1.6)
             axes.plot(values, heights, marker, color=colour, ms=5, label=name)
-        bars = [(value, at) for at, value in enumerate(floors) if value is not None]
+            own = enumerate(floors[name] if floors else ())
+            bars += [(value, at + shift) for at, value in own if value is not None]
         if bars:
-            axes.plot(*zip(*bars, strict=True), "|", color=_FADED, ms=11, mew=2, label="best floor")
+            style: dict[str, Any] = {"color": _FADED, "ms": max(4, 11 / len(columns)), "mew": 2}
+            axes.plot(*zip(*bars, strict=True), "|", label="best floor", **style)
         if chance is not None:
             axes.axvline(chance, color=_FADED, lw=1, ls=(0, (1, 2)))
         axes.set_yticks(range(len(rows)), [_short(row, left) for row in rows])

@@ -20,8 +20,9 @@ Slices = Mapping[tuple[str, str], Mapping[str, Figure]]
 _PLACE: dict[str, int] = {stratum: place for place, stratum in enumerate(STRATA)}
 
 
-def ranking(measurements: Sequence[Measurement]) -> Iterator[Block]:
-    """Ranking accuracy of every data set that has pairs, under a heading of level 2."""
+def ranking(measurements: Sequence[Measurement], sliced: Sequence[str]) -> Iterator[Block]:
+    """Ranking accuracy of every data set that has pairs, under a heading of level 2; slices of
+    some gauges."""
     yield Heading(2, "Ranking of pairs")
     paired = [each for each in measurements if any(s.ranking for s in each.gauges.values())]
     if not paired:
@@ -42,7 +43,7 @@ def ranking(measurements: Sequence[Measurement]) -> Iterator[Block]:
             rows.append([LABELS[stratum], n, *(figure if n else None for figure in figures)])
         yield Heading(3, f"Ranking of {each.contents.data}")
         yield Table("Ranking accuracy by kind of pair", ["pairs", "n", *columns], rows)
-        yield from _slices(each)
+        yield from _slices(each.only(sliced))
 
 
 def _slices(measurement: Measurement) -> Iterator[Block]:

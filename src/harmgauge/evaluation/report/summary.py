@@ -9,8 +9,9 @@ from ..data_set import KINDS
 from ..evaluate import Measurement
 from ..failures import reason
 from ..figures import Figure
-from ..text import KIND_LABELS, against
-from .blocks import Block, Cell, Heading, Listing, Pictures, Table, Text, Warn, number
+from ..text import KIND_LABELS, WRONG_WAY, against
+from .best import best
+from .blocks import Block, Cell, Heading, Listing, Pictures, Table, Text, Warn, listed, number
 from .draw import summary_pictures
 from .findings import findings
 from .headline import Headline, headlines
@@ -29,15 +30,18 @@ def summary(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> 
     yield Heading(2, "Summary")
     yield from _warnings(results, measurements)
     each = [headline for measurement in measurements for headline in headlines(measurement)]
-    if found := list(findings(gauges, measurements, each)):
-        yield Listing(found)
     averages: dict[str, dict[str, dict[str, Any]]] = results["averages"]
     known = [kind for kind in KIND_LABELS if any(kind in each for each in averages.values())]
+    means = {
+        kind: {name: Figure(**averages[name][kind]) for name in gauges if kind in averages[name]}
+        for kind in known
+    }
+    if said := [*best(means, each), *findings(gauges, measurements, each)]:
+        yield Listing(said)
     if known:
-        figures = {kind: [_figure(averages[name].get(kind)) for name in gauges] for kind in known}
         rows: list[list[Cell]] = [
-            [KIND_LABELS[kind], max(each.n for each in of if each), *of]
-            for kind, of in figures.items()
+            [KIND_LABELS[kind], max(each.n for each in of.values()), *map(of.get, gauges)]
+            for kind, of in means.items()
         ]
         yield Table(
             "Plain means over data sets; sets of one class have no AUROC and are not in them",
@@ -59,10 +63,13 @@ def summary(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> 
 
 def _warnings(results: Mapping[str, Any], measurements: Sequence[Measurement]) -> Iterator[Block]:
     for name in results["gauges"]:
-        turned = {each.contents.data: each.gauges[name].upside_down for each in measurements}
-        if turned := {data: figures for data, figures in turned.items() if figures}:
-            figures = list(dict.fromkeys(each for of_set in turned.values() for each in of_set))
-            yield Warn(f"{name} runs against the labels of {', '.join(turned)}: {against(figures)}")
+        turned = [
+            f"{each.contents.data} ({against(of.upside_down, {**of.figures, **of.ranking})})"
+            for each in measurements
+            if (of := each.gauges[name]).upside_down
+        ]
+        if turned:
+            yield Warn(f"{name} runs against the labels of {listed(turned)}; {WRONG_WAY}")
         lost = [each for each in measurements if each.gauges[name].failed]
         if lost:
             counts = ", ".join(_lost(each, name) for each in lost)
@@ -101,12 +108,14 @@ def _headline_table(rows: Sequence[Headline], gauges: Sequence[str]) -> Table:
                 each.n,
                 each.unsafe,
                 *(each.gauges[gauge] for gauge in gauges),
-                f"{number(each.floor[1])} ({each.floor[0]})" if each.floor else "",
+                "; ".join(_best_floors(each)),
             ]
             for each in rows
         ],
     )
 
 
-def _figure(values: Mapping[str, Any] | None) -> Figure | None:
-    return None if values is None else Figure(**values)
+def _best_floors(headline: Headline) -> list[str]:
+    """The best floor of each gauge; most often all have the same one."""
+    found = dict.fromkeys(floor for floor in headline.floors.values() if floor)
+    return [f"{number(value)} ({name})" for name, value in found]
