@@ -162,27 +162,42 @@ def test_mistakes_are_named(tmp_path):
         read_suite(str(label), tmp_path)
     with pytest.raises(DataError, match=r"none of the 15 sets .* --data-root"):
         read_suite("standard", tmp_path / "data")
-    few = write(tmp_path / "f.yaml", "{name: f, sets: [{path: a.csv, columns: {prmpt: q}}]}")
-    with pytest.raises(RecipeError, match=r"unknown key sets\.0\.columns\.prmpt; did you mean pro"):
-        read_suite(str(few), tmp_path)
-    empty = write(tmp_path / "e.yaml", "{name: e, sets: []}")
-    with pytest.raises(RecipeError, match="sets is empty; give at least one"):
-        read_suite(str(empty), tmp_path)
-    broken = write(tmp_path / "b.yaml", "name: b\nsets:\n  - path: a.csv\n   label: 0\n")
-    with pytest.raises(RecipeError, match=r"b\.yaml is not valid YAML: line 4: [^\n]*$"):
-        read_suite(str(broken), tmp_path)
-    term = "identity: {column: a, terms: {1: [b]}}"
-    number = write(tmp_path / "n.yaml", f"{{name: n, sets: [{{path: a.csv, {term}}}]}}")
-    with pytest.raises(
-        RecipeError, match=r"identity\.terms\.1: this key is no text; put it in quo"
-    ):
-        read_suite(str(number), tmp_path)
-    known = write(tmp_path / "p.yaml", "{name: p, sets: [{path: a.csv, published: toxichat}]}")
-    with pytest.raises(RecipeError, match="'toxichat'; did you mean toxicchat"):
-        read_suite(str(known), tmp_path)
-    twice = write(tmp_path / "t.yaml", "{name: t, sets: [{path: a.csv}, {path: a.csv}]}")
-    with pytest.raises(DataError, match=r"two sets are called a\.csv"):
-        read_suite(str(twice), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "words"),
+    [
+        (
+            "{name: f, sets: [{path: a.csv, columns: {prmpt: q}}]}",
+            RecipeError,
+            r"unknown key sets\.0\.columns\.prmpt; did you mean pro",
+        ),
+        ("{name: e, sets: []}", RecipeError, "sets is empty; give at least one"),
+        (
+            "name: b\nsets:\n  - path: a.csv\n   label: 0\n",
+            RecipeError,
+            r"s\.yaml is not valid YAML: line 4: [^\n]*$",
+        ),
+        (
+            "{name: n, sets: [{path: a.csv, identity: {column: a, terms: {1: [b]}}}]}",
+            RecipeError,
+            r"identity\.terms\.1: this key is no text; put it in quo",
+        ),
+        (
+            "{name: p, sets: [{path: a.csv, published: toxichat}]}",
+            RecipeError,
+            "'toxichat'; did you mean toxicchat",
+        ),
+        (
+            "{name: t, sets: [{path: a.csv}, {path: a.csv}]}",
+            DataError,
+            r"two sets are called a\.csv",
+        ),
+    ],
+)
+def test_mistakes_in_a_suite_are_named(tmp_path, text, error, words):
+    with pytest.raises(error, match=words):
+        read_suite(str(write(tmp_path / "s.yaml", text)), tmp_path)
 
 
 def test_the_standard_suite_reads_every_set_its_own_way():
