@@ -12,13 +12,32 @@ from tiny_task import texts, write_rows
 import harmgauge
 from harmgauge.bundle import read_bundle
 from harmgauge.cli.main import cli
+from harmgauge.data.row import Item, Row
 from harmgauge.errors import HarmgaugeError, RecipeError
 from harmgauge.training import teachers
+from harmgauge.training.examples import Example, LoadedSource, SourceReport
 from harmgauge.training.pipeline import prepare, run
-from harmgauge.training.teachers import taught, teacher_costs
+from harmgauge.training.recipe import Source
+from harmgauge.training.teachers import provenance, taught, teacher_costs
 from tiny import make_bundle, make_encoder
 
 CHATS = [harmgauge.Exchange(prompt="hello", response=text) for text, _ in texts(5, 20)]
+
+
+def loaded_source(exchanges: list[harmgauge.Exchange]) -> LoadedSource:
+    rows = [
+        Row(id=str(n), source="made up", items=(Item(exchange),))
+        for n, exchange in enumerate(exchanges)
+    ]
+    source = Source(path="made-up.jsonl", licence="CC0-1.0")
+    return LoadedSource(source, rows, SourceReport("made up", "CC0-1.0"), "made-up.jsonl")
+
+
+def examples(count: int, *, unsafe: float) -> list[Example]:
+    return [
+        Example(str(n), "made up", str(n), ids=([1, 2],), unsafe=(unsafe,), safer=None, weight=1)
+        for n in range(count)
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +83,38 @@ def test_a_cache_that_cannot_be_written_is_named(teacher, cache):
     cache.write_text("in the way")
     with pytest.raises(HarmgaugeError, match="HARMGAUGE_CACHE"):
         teacher_costs(teacher, CHATS, quiet=True)
+
+
+def test_a_file_of_costs_teaches_where_the_teacher_is_not(tmp_path, teacher, cache):
+    expected = teacher_costs(teacher, CHATS[:15], quiet=True)
+    (kept,) = cache.iterdir()
+    file = kept.rename(tmp_path / "teacher.npz")
+    sources = [loaded_source(CHATS)]
+    (told,) = provenance([str(file)])
+    assert told == provenance([str(teacher)])[0]
+    assert told["gauge"] == read_bundle(teacher).id
+
+    labelled = examples(len(CHATS), unsafe=1.0)
+    found = [example.teacher[0] for example in taught(labelled, sources, [str(file)])]
+    assert found[:15] == pytest.approx(expected.tolist())
+    assert np.isnan(found[15:]).all()
+    # A teacher that gives no cost leaves the text to the others.
+    both = taught(labelled, sources, [str(file), str(teacher)], quiet=True)
+    assert [e.teacher[0] for e in both] == pytest.approx(
+        harmgauge.load(teacher).score(CHATS).tolist(), abs=1e-4
+    )
+    # Without a label either, the text teaches nothing.
+    bare = examples(len(CHATS), unsafe=math.nan)
+    assert [e.id for e in taught(bare, sources, [str(file)])] == [e.id for e in bare[:15]]
+
+
+@pytest.mark.parametrize("content", [None, b"PK half"])
+def test_a_file_of_costs_that_cannot_be_read_is_named(tmp_path, content):
+    file = tmp_path / "costs.npz"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(HarmgaugeError, match=r"costs\.npz"):
+        provenance([str(file)])
 
 
 def test_every_sequence_gets_the_mean_cost_of_its_text(

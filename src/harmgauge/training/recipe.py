@@ -140,7 +140,7 @@ class Distil(Section):
     """Learning from what other gauges say, see `teachers`."""
 
     teachers: list[str] = Field(min_length=1)
-    """installed gauges by name, or folders of bundles; their costs are averaged"""
+    """installed gauges by name, folders of bundles, or files of costs; costs are averaged"""
     temperature: float = Field(default=1.0, gt=0)
     """above 1, softer targets; far above, the costs themselves are matched"""
 
