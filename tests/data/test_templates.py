@@ -32,6 +32,7 @@ from harmgauge.evaluation.refusals import REFUSAL, opens_with_refusal
 LABELS = {
     "harmless_scary": {True},
     "unsafe_polite": {False},
+    "technical_work": {True, False},
     "twins": {True, False},
     "identity_neutral": {True},
     "hateful_mild": {False},
@@ -63,7 +64,7 @@ def test_texts_are_distinct_labelled_and_many(family, part):
     assert {row["is_safe"] for row in rows} == LABELS[family]
     if len(LABELS[family]) == 2:
         share = sum(row["is_safe"] for row in rows) / len(rows)
-        assert 0.4 < share < 0.65
+        assert 0.4 < share < 0.75
 
 
 def test_the_page_counts_them():

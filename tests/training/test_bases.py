@@ -10,6 +10,7 @@ import harmgauge
 from harmgauge.errors import BundleError, RecipeError
 from harmgauge.training.bases import load_base
 from harmgauge.training.export import export_onnx
+from harmgauge.training.finish import learnt_from
 from harmgauge.training.pipeline import run
 from harmgauge.training.recipe import Model
 from harmgauge.windows import Windower
@@ -79,7 +80,23 @@ def test_a_gauge_trained_further_keeps_what_it_knew(tmp_path, encoder_base, make
     second = run(further, tmp_path, tmp_path / "second", quiet=True)
     before, after = harmgauge.load(first), harmgauge.load(second)
     assert np.allclose(before.raw_scores(CHATS), after.raw_scores(CHATS), atol=0.1)
-    assert [each["source"] for each in after.manifest.data] == [
-        *("tiny: singles", "tiny: pairs", "singles", "pairs")
-    ]
+    # Both have seen the same rows, which stand once.
+    assert [each["source"] for each in after.manifest.data] == ["singles", "pairs"]
     assert after.manifest.base["name"] == f"gauge:{before.id}"
+
+
+def test_data_of_the_base_alone_stay_named():
+    def entry(source: str, rows: int) -> dict[str, object]:
+        return {"source": source, "licence": "CC0-1.0", "rows": rows}
+
+    job = SimpleNamespace(
+        earlier_data=(entry("old: same", 7), entry("old: grown", 7), entry("old: only", 7)),
+        train_sources=[
+            SimpleNamespace(report=SimpleNamespace(source=name, licence="CC0-1.0", used=rows))
+            for name, rows in (("same", 7), ("grown", 9))
+        ],
+    )
+    assert learnt_from(job) == (
+        *(entry("old: grown", 7), entry("old: only", 7)),
+        *(entry("same", 7), entry("grown", 9)),
+    )

@@ -6,9 +6,10 @@ Every figure is taken from the bundle as written and loaded afresh, never from t
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,13 +55,7 @@ def make_bundle(job: Job, out: Path) -> Path:
         runtime=recipe.runtime,
         calibration=UNCALIBRATED,
         licence=recipe.licence,
-        data=(
-            *job.earlier_data,
-            *(
-                {"source": each.source, "licence": each.licence, "rows": each.used}
-                for each in (loaded.report for loaded in job.train_sources)
-            ),
-        ),
+        data=learnt_from(job),
         teachers=job.teachers,
         outputs=spec.outputs,
         categories=dict.fromkeys(spec.outputs[1:], UNCALIBRATED),
@@ -110,6 +105,20 @@ def make_bundle(job: Job, out: Path) -> Path:
     card.write_text(model_card(manifest), encoding="utf-8")
     write_bundle(folder, manifest, {**files, "README.md": card})
     return folder
+
+
+def learnt_from(job: Job) -> tuple[Mapping[str, Any], ...]:
+    """Data of the base and of the run, as in `Manifest.data`; what both have seen stands once."""
+    own = [
+        {"source": each.source, "licence": each.licence, "rows": each.used}
+        for each in (loaded.report for loaded in job.train_sources)
+    ]
+    earlier = [
+        each
+        for each in job.earlier_data
+        if {**each, "source": str(each["source"]).rpartition(": ")[2]} not in own
+    ]
+    return (*earlier, *own)
 
 
 def _before_and_after(
