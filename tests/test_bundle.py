@@ -58,7 +58,7 @@ def test_what_is_written_is_read(bundle):
 def test_keys_that_came_later_are_written_where_they_say_something(bundle, tmp_path):
     written = json.loads((bundle / "gauge.json").read_text())
     assert "knots" not in written["calibration"]
-    assert "sha256" not in written["thresholds"][0]
+    assert not {"sha256", "licences"} & written["thresholds"][0].keys()
     assert "categories" not in written
     assert "calibration_by_kind" not in written
     assert "cost_by_kind" not in written["thresholds"][0]
@@ -69,7 +69,12 @@ def test_keys_that_came_later_are_written_where_they_say_something(bundle, tmp_p
         calibration=replace(MANIFEST.calibration, knots=((-1.0, -2.5), (1, 0.5))),
         calibration_by_kind={"prompt": replace(MANIFEST.calibration, knots=((-1, 0.5), (1, 2.5)))},
         thresholds=(
-            replace(MANIFEST.thresholds[0], sha256=("ab12",), cost_by_kind={"prompt": 2.5}),
+            replace(
+                MANIFEST.thresholds[0],
+                sha256=("ab12",),
+                licences=("MIT",),
+                cost_by_kind={"prompt": 2.5},
+            ),
         ),
     )
     assert Manifest.from_json(again.to_json()) == again

@@ -1,6 +1,7 @@
 """A threshold promises a false-positive rate, and the promise holds as often as it says."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -59,7 +60,10 @@ def test_it_says_what_it_promises():
     assert threshold.promise == (
         "at most 5 % of safe texts like the 100 of chats.jsonl, with 95 % confidence"
     )
-    assert "sha256" not in threshold.in_a_table()
+    assert not {"sha256", "licences"} & threshold.in_a_table().keys()
+    assert (
+        replace(threshold, licences=("MIT", "CC0-1.0")).in_a_table()["licences"] == "MIT, CC0-1.0"
+    )
 
 
 def test_it_does_not_alarm_on_ties_nor_on_what_a_batch_does_to_them():

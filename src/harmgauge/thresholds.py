@@ -34,6 +34,9 @@ class Threshold:
     """how many safe items it rests on"""
     sha256: tuple[str, ...] = ()
     """of each file of `data`, where known"""
+    licences: tuple[str, ...] = ()
+    """of `data`, where known. It was counted on, and nothing was learnt of it: what its licences
+    ask of weights does not reach a threshold"""
     cost_by_kind: Mapping[str, float] = field(default_factory=dict)
     """where the scales of kinds of input were moved apart: the cost of each, in place of `cost`"""
 
@@ -53,6 +56,8 @@ class Threshold:
         """Everything but the digests, which are too long for one, and what is empty."""
         values = asdict(self)
         del values["sha256"]
+        if licences := values.pop("licences"):
+            values["licences"] = ", ".join(licences)
         by_kind = values.pop("cost_by_kind")
         if by_kind:
             values["cost_by_kind"] = ", ".join(f"{k} {v:.4g}" for k, v in by_kind.items())
@@ -67,6 +72,7 @@ def threshold_at(
     confidence: float = 0.95,
     name: str | None = None,
     sha256: tuple[str, ...] = (),
+    licences: tuple[str, ...] = (),
 ) -> Threshold:
     """The lowest threshold whose false-positive rate is at most the promised one.
 
@@ -99,6 +105,7 @@ def threshold_at(
         data=data,
         n=int(costs.size),
         sha256=sha256,
+        licences=licences,
     )
 
 

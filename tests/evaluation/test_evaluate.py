@@ -290,8 +290,11 @@ def test_checks_that_mean_nothing_are_refused():
         parse_check("toy:false_positive_rate=0.05", "under")
     with pytest.raises(RecipeError, match="more is better; use --fail-under"):
         parse_check("toy:auroc=0.8", "over")
-    with pytest.raises(RecipeError, match="auc is none of the figures"):
+    with pytest.raises(RecipeError, match=r"auc is no figure; the figures are .*auroc"):
         parse_check("toy:auc=0.8", "under")
+    for figure in ("auroc_against_safe", "cost_above_mean"):
+        with pytest.raises(RecipeError, match=f"{figure} is of a group or a category, and of no"):
+            parse_check(f"toy:{figure}=0.8", "under")
     for text in ("auroc=1", "toy:auroc", "toy:auroc=high", "toy:auroc=nan", ":auroc=1"):
         with pytest.raises(RecipeError, match="SET:FIGURE=VALUE"):
             parse_check(text, "under")
@@ -324,7 +327,7 @@ def test_a_check_fails_where_the_scorer_failed_on_some_texts():
     rows = [single("fine", 0.0), single("loud!!", 1.0), single("what?", 1.0)]
     measurement = Evaluation({"stub": Stub()}).measure(data_set(*rows))
     (line,) = parse_check("toy:auroc=0.5", "under").failures([measurement])
-    assert line == "auroc on toy is not of all its texts: 1 failed with stub"
+    assert line == "auroc on toy is not of all its texts: 1 failed with stub (f:1)"
 
 
 def test_gauges_without_any_figure_are_named():

@@ -11,13 +11,14 @@ import pytest
 from harmgauge.data import read
 from harmgauge.data.row import Item, Row
 from harmgauge.evaluation.bootstrap import Bootstrap
+from harmgauge.evaluation.cache import Cache
 from harmgauge.evaluation.categories import category_parts
 from harmgauge.evaluation.data_set import DataSet
 from harmgauge.evaluation.evaluate import Evaluation, Measurement
 from harmgauge.evaluation.report.blocks import Table
 from harmgauge.evaluation.report.slices import slices
 from harmgauge.evaluation.sample import Sample
-from harmgauge.evaluation.scorers import GaugeScorer
+from harmgauge.evaluation.scorers import Batch, GaugeScorer
 from harmgauge.evaluation.text import block
 from harmgauge.exchange import Exchange
 from harmgauge.verdict import Verdict
@@ -33,16 +34,17 @@ class Gauge:
         self.words = known if words is None else words
         outputs = ("cost", *self.words)
         self.manifest = SimpleNamespace(outputs=outputs, licence="CC0-1.0", thresholds=())
-        self.calls = 0
+        self.judged = 0
 
     def score(self, exchanges, progress=False):
+        self.judged += len(exchanges)
         return np.array([each.prompt.count("o") - 1.0 for each in exchanges])
 
     def verdicts(self, exchanges, progress=False):
-        self.calls += 1
+        self.judged += len(exchanges)
         for each in exchanges:
             found = {name: 0.1 + 0.8 * (word in each.prompt) for name, word in self.words.items()}
-            yield Verdict(0.0, 0.5, True, 0.0, categories=found or None)
+            yield Verdict(each.prompt.count("o") - 1.0, 0.5, True, 0.0, categories=found or None)
 
 
 def table(kinds, flags, *, n=12):
@@ -65,8 +67,8 @@ def openai(flag):
 
 def parts(kinds=KINDS, flags=openai, gauge=None, **options):
     sample = Sample.of(table(kinds, flags, **options).rows)
-    scorer = GaugeScorer(gauge or Gauge())
-    return {part.value: part for part in category_parts(sample, scorer, Bootstrap(20, 0))}
+    scored = GaugeScorer(gauge or Gauge()).costs(Batch("made", sample.ids, sample.exchanges))
+    return {part.value: part for part in category_parts(sample, scored.categories, Bootstrap(20))}
 
 
 def test_flags_of_another_taxonomy_are_met_by_what_maps_to_them():
@@ -106,10 +108,28 @@ def test_an_unsafe_text_without_flags_is_unknown_and_a_safe_one_has_none():
 
 
 @pytest.mark.parametrize(("flags", "words"), [(None, None), (openai, {})])
-def test_without_flags_or_categories_nothing_is_scored(flags, words):
-    gauge = Gauge(words)
-    assert parts(flags=flags, gauge=gauge) == {}
-    assert gauge.calls == 0
+def test_without_flags_or_categories_there_are_none(flags, words):
+    assert parts(flags=flags, gauge=Gauge(words)) == {}
+
+
+def test_costs_and_categories_come_of_one_scoring_and_are_kept(tmp_path):
+    gauge = Gauge()
+    data = DataSet.of(table(KINDS, openai))
+    data.__dict__["sha256"] = "made"  # as of a file, so that a cache can go by it
+
+    def measured(draws):
+        evaluation = Evaluation({"made": GaugeScorer(gauge)}, bootstrap=Bootstrap(draws))
+        evaluation.cache = Cache(tmp_path)
+        return evaluation.measure(data).gauges["made"]
+
+    first = measured(20)
+    assert gauge.judged == len(data.sample.items)
+    again = measured(0)  # other figures of the costs that are kept
+    assert gauge.judged == len(data.sample.items)
+    assert [(each.value, each.n) for each in again.categories] == [
+        (each.value, each.n) for each in first.categories
+    ]
+    assert again.categories[2].figures["auroc_against_others"].value == 1.0
 
 
 def test_they_stand_in_the_text_and_survive_json():

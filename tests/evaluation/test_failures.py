@@ -5,6 +5,9 @@ def test_failed_items_are_told_once_with_their_reason():
     assert failures("x", 0, 6, {"missing": 0}) == ""
     assert failures("x", 2, 6, {"truncated": 5}) == "2 failed with x"
     assert failures("x", 2, 6, {"missing": 2}) == "2 failed with x (without a score in its file)"
+    first = failures("x", 3, 6, {"missing": 3}, ["t:1", "t:3"])
+    assert first == "3 failed with x (without a score in its file: t:1, t:3 …)"
+    assert failures("x", 1, 6, {}, ["t:1"]) == "1 failed with x (t:1)"
     some = failures("x", 5, 6, {"refused": 3})
     assert some == "5 failed with x (3 refused by its server)"
 

@@ -1,6 +1,7 @@
 """What a description says, and what it makes of the scores."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -40,6 +41,17 @@ def test_a_gauge_scores_as_it_does_alone(tiny_bundle, tiny_gauge):
 def test_an_unknown_gauge_is_named():
     with pytest.raises(BundleError, match="there is no gauge 'nothing'"):
         open_scorer("nothing")
+
+
+def test_a_light_install_names_the_extra_that_reads_descriptions(tmp_path, monkeypatch):
+    (tmp_path / "other.yaml").write_text("name: other")
+    for name in ("harmgauge.settings", "harmgauge.evaluation.scorers.described"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    for name in ("yaml", "pydantic"):
+        with monkeypatch.context() as light:
+            light.setitem(sys.modules, name, None)
+            with pytest.raises(HarmgaugeError, match=r"other\.yaml needs .* its extra train, in"):
+                open_scorer(str(tmp_path / "other.yaml"))
 
 
 @pytest.mark.parametrize(

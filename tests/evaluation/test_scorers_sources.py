@@ -156,7 +156,7 @@ def test_stored_scores_are_found_by_id_or_number(tmp_path):
     source = stored(tmp_path, ["id,score", "t.jsonl:2,0.5", "1,-3", "3,"], "s.csv")
     scored = source.scores(batch("a", "b", "c", "d"), progress=False)
     np.testing.assert_array_equal(scored.values, [-3, 0.5, np.nan, np.nan])
-    assert scored.counts == {"missing": 1, "unused": 0}
+    assert scored.counts == {"missing": 2, "unused": 0}  # a blank one, and a row that is not there
     pair = Batch("toy/p.jsonl", ["p.jsonl:4/0", "p.jsonl:4/1"], [Exchange("a")] * 2)
     rows = [{"id": "4/1", "score": 1}, {"id": "p.jsonl:4/0", "score": 2}]
     assert stored(tmp_path, rows).scores(pair, progress=False).values.tolist() == [2, 1]
@@ -208,8 +208,9 @@ def test_scores_named_for_the_data_must_have_its_ids(tmp_path):
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ({"id": 1}, "row 1 has no column score"),
-        ({"id": 1, "score": "high"}, "row 1 has a score that is no number"),
+        ({"id": 7}, "row 1, id 7, has no column score"),
+        ({"id": "t.jsonl:7", "score": "high"}, r"id t\.jsonl:7, has a score that is no number"),
+        ({"score": 1}, "row 1 has no column id"),
     ],
 )
 def test_a_file_without_scores_is_refused(tmp_path, row, said):

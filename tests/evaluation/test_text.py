@@ -109,10 +109,10 @@ def test_failed_items_are_told_once():
 
     rows = [single("a!!", 1.0), single("b?", 0.0), single("c?", 0.0)]
     text = block(measured(*rows, x=Stored()))
-    assert "2 failed with x (without a score in its file), left out" in text
+    assert "2 failed with x (without a score in its file: f:1, f:1), left out" in text
     assert "missing" not in text
     text = block(measured(*rows[1:], x=Stored()))
-    assert "all 2 failed with x (without a score in its file), left out" in text
+    assert "all 2 failed with x (without a score in its file: f:1, f:1), left out" in text
 
 
 def test_summary_averages_by_kind():

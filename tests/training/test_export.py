@@ -70,6 +70,24 @@ def test_a_decoder_says_why_it_is_not_fused(exports):
     assert "llama" in report.note
 
 
+def test_fp16_storage_halves_the_file_and_is_read_back(tmp_path, exports):
+    model, tokenizer = make_encoder()
+    folder = tmp_path / "files"
+    report = export_onnx(model, tokenizer, folder, storage="fp16")
+    assert exports["encoder", "int8"][1].megabytes < report.megabytes
+    assert report.megabytes < exports["encoder", "fp32"][1].megabytes
+    assert report.not_named == ()
+    ids, mask = random_batch(model, 4, 12, "right")
+    with torch.no_grad():
+        expected = model(ids, mask).numpy()
+    found = scores(folder, ids, mask)
+    np.testing.assert_allclose(found, expected, atol=0.05)
+    files = {path.name: path for path in folder.iterdir()}
+    again, _, _ = read_cost_model(make_bundle(tmp_path / "b", "half", model, "onnx", files))
+    with torch.no_grad():
+        np.testing.assert_allclose(again(ids, mask).numpy(), found, atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", ["encoder", "decoder"])
 def test_int8_storage_is_smaller_and_scores_as_its_dequantised_weights_do(exports, kind):
     folder, report, model = exports[kind, "int8"]

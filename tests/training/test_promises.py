@@ -14,9 +14,9 @@ from harmgauge.training.recipe import Source
 from tiny import WORDS
 
 
-def loaded(name, rows, file="hub:made/up"):
-    source = Source(path=str(file), licence="CC0-1.0")
-    return LoadedSource(source, rows, SourceReport(name, "CC0-1.0"), str(file))
+def loaded(name, rows, file="hub:made/up", licence="CC0-1.0"):
+    source = Source(path=str(file), licence=licence)
+    return LoadedSource(source, rows, SourceReport(name, licence), str(file))
 
 
 def row(name, prompt, response=None, unsafe=0.0):
@@ -34,7 +34,7 @@ def sources(tmp_path):
     answers = [row("said", text, "nice", label) for text in made[:50] for label in (0.0, 1.0)]
     answers += [row("said", text, "rain") for text in made[:60]]
     lone = Row("said:9", "said", (Item(Exchange(response="hello cat"), 0.0),))
-    return [loaded("asked", [*prompts, seen], file), loaded("said", [*answers, lone])], file
+    return [loaded("asked", [*prompts, seen], file, "MIT"), loaded("said", [*answers, lone])], file
 
 
 def test_one_safe_text_a_prompt_that_was_not_seen(sources):
@@ -48,6 +48,7 @@ def test_one_safe_text_a_prompt_that_was_not_seen(sources):
     assert len(responses.texts.exchanges) == 61
     assert set(responses.texts.kinds) == {"exchange", "response"}
     assert (prompts.data, responses.data) == ("asked", "said")
+    assert (prompts.licences, responses.licences) == (("MIT",), ("CC0-1.0",))
     assert (prompts.sha256, responses.sha256) == ((sha256(file),), ())
     assert safe_texts([], [seen]) == []
 
@@ -73,5 +74,6 @@ def test_the_promise_holds_on_the_costs_of_the_texts(sources, tiny_gauge):
     )
     costs = tiny_gauge.score(prompts.texts.exchanges)
     assert (costs >= one.cost).mean() < 0.01
+    assert one.licences == five.licences == ("MIT",)
     assert 0 < (costs >= five.cost).mean() < 0.05
     assert one.promise.startswith("at most 1 % of safe texts like the 321 of asked")

@@ -60,12 +60,13 @@ def train(
         click.echo(job.describe())
         click.echo(str(make_plan(job.model, job.train, job.schedule)))
         return
-    bundle = run(
-        settings,
-        recipe.parent,
-        out or Path("runs") / settings.name,
-        soup=soup,
-        resume=resume,
-        quiet=quiet,
-    )
+    folder = out or Path("runs") / settings.name
+    try:
+        bundle = run(settings, recipe.parent, folder, soup=soup, resume=resume, quiet=quiet)
+    except KeyboardInterrupt:
+        again = "give the same command again, nothing was trained yet"
+        if (folder / "recipe.json").is_file():
+            again = f"the same command with --resume goes on from the last checkpoint in {folder}"
+        click.echo(f"\nharmgauge: stopped; {again}", err=True)
+        raise SystemExit(130) from None
     click.echo(f"bundle written: {bundle}")

@@ -65,7 +65,7 @@ def training(files: Sequence[str], data_root: str | None, reading: Mapping[str, 
 
     @cache
     def train() -> BagOfWords:
-        rows = [row for file in files for row in _rows(file, data_root, reading)]
+        rows = [row for file in files for row in training_rows(file, data_root, reading)]
         return BagOfWords.train(rows)
 
     parts = [part for file in files for part in _parts(file, data_root)]
@@ -86,8 +86,13 @@ def _parts(file: str, data_root: str | None) -> list[str]:
     return [file, *map(str, dict.fromkeys(found))]
 
 
-def _rows(file: str, data_root: str | None, reading: Mapping[str, Any]) -> list[Row]:
-    """Rows of a data file, or the very rows that a recipe trains on."""
+def training_rows(file: str, data_root: str | None, reading: Mapping[str, Any]) -> list[Row]:
+    """Rows of a data file, or the very rows that a recipe trains on.
+
+    Args:
+        file: a data file or a recipe.
+        data_root, reading: as for `training`.
+    """
     if not _is_recipe(file):
         return _data_rows(file, reading)
     from ..training.examples import drop_leaks, load_sources

@@ -52,8 +52,13 @@ class Cache:
         if known is not None:
             return known
         scored = compute()
-        counts = json.dumps(dict(scored.counts))
-        self._write(path, lambda file: np.savez(file, costs=scored.values, counts=counts))
+        kept: dict[str, Any] = {
+            "costs": scored.values,
+            "counts": json.dumps(dict(scored.counts)),
+            "names": json.dumps(list(scored.categories)),
+            "categories": list(scored.categories.values()),
+        }
+        self._write(path, lambda file: np.savez(file, **kept))
         return scored
 
     def figures(
@@ -104,7 +109,12 @@ def _read(path: Path | None, read: Callable[[Path], Any]) -> Any:
 
 def _read_scored(path: Path) -> Scored:
     with np.load(path, allow_pickle=False) as kept:
-        return Scored(np.asarray(kept["costs"], np.float64), json.loads(str(kept["counts"])))
+        categories = zip(json.loads(str(kept["names"])), kept["categories"], strict=True)
+        return Scored(
+            np.asarray(kept["costs"], np.float64),
+            json.loads(str(kept["counts"])),
+            dict(categories),
+        )
 
 
 _LIBRARIES = ("numpy", "onnxruntime", "tokenizers", "torch", "transformers")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import repeat
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,11 +15,6 @@ from .figures import Figure, bootstrapped
 from .measure import Part, fewest_prompts
 from .metrics import Floats
 from .sample import Sample
-from .scorers import GaugeScorer
-
-if TYPE_CHECKING:
-    from ..gauge import Gauge
-    from .scorers import Scorer
 
 ENOUGH = 10
 """flagged texts, and others: of fewer an AUROC says next to nothing"""
@@ -28,7 +22,7 @@ AGAINST = ("auroc_against_others", "auroc_against_safe")
 
 
 def category_parts(
-    sample: Sample, scorer: Scorer, bootstrap: Bootstrap | None, *, progress: bool = False
+    sample: Sample, given: Mapping[str, Floats], bootstrap: Bootstrap | None
 ) -> list[Part]:
     """Figures of each category that the data flags, by a gauge that gives categories.
 
@@ -38,24 +32,27 @@ def category_parts(
     of another taxonomy is compared with the highest of the categories that map to it, as
     `taxonomy.translate` gives it.
 
+    Args:
+        sample: what was judged.
+        given: as `Scored.categories`, of all items of the sample.
+        bootstrap: how to draw intervals; none where left out.
+
     Returns:
         For each flag a part with its number of flagged texts as `unsafe`, and two figures: AUROC
         of the flagged texts against all others, and against the safe among these. None with a
         reason where the gauge gives no such category, or there are fewer than `ENOUGH` of a kind.
-        Empty where the data has no flags, or the scorer no categories; then nothing is scored.
+        Empty where the data has no flags, or the scorer no categories.
     """
     flags = [sample.items[item].categories for item in sample.labelled]
     names = sorted({name for each in flags if each for name in each})
-    if not names or not isinstance(scorer, GaugeScorer) or len(scorer.gauge.manifest.outputs) < 2:
+    if not names or not given:
         return []
-    exchanges = [sample.items[item].exchange for item in sample.labelled]
-    given = scorer.gauge.manifest.outputs[1:]
-    chances = probabilities(scorer.gauge, exchanges, progress=progress)
-    judged = ~np.isnan(chances).any(axis=1)
+    chances = {name: chance[sample.labelled] for name, chance in given.items()}
+    judged = ~np.isnan(list(chances.values())).any(axis=0)
     own = own_parts(names)
     parts = []
     for name in names:
-        columns = [given.index(part) for part in own[name] if part in given]
+        columns = [chances[part] for part in own[name] if part in chances]
         known = np.array(list(map(_known, flags, repeat(name), sample.unsafe)))
         positive = (known == 1) & sample.unsafe & judged
         others = (known == 0) & judged
@@ -66,7 +63,7 @@ def category_parts(
             if reason:
                 figures[figure] = Figure(None, int(chosen.sum()), reason=reason)
                 continue
-            chance = chances[chosen][:, columns].max(axis=1)
+            chance = np.max(columns, axis=0)[chosen]
             metric = partial(metrics.auroc, positive[chosen], chance)
             group = sample.group[sample.labelled[chosen]]
             fewest = fewest_prompts(positive[chosen], group)
@@ -74,18 +71,6 @@ def category_parts(
         n = int((positive | others).sum())
         parts.append(Part("category", name, n, int(positive.sum()), figures))
     return parts
-
-
-def probabilities(gauge: Gauge, exchanges: Iterable[object], *, progress: bool = False) -> Floats:
-    """A gauge's categories, `[n, categories]`; NaN where it gives no verdict."""
-    names = gauge.manifest.outputs[1:]
-    return np.array(
-        [
-            [(verdict.categories or {}).get(name, np.nan) for name in names]
-            for verdict in gauge.verdicts(exchanges, progress=progress)
-        ],
-        np.float64,
-    ).reshape(-1, len(names))
 
 
 def _known(flags: Mapping[str, bool | None] | None, name: str, unsafe: bool) -> float:
@@ -96,7 +81,7 @@ def _known(flags: Mapping[str, bool | None] | None, name: str, unsafe: bool) -> 
     return np.nan if flag is None else float(flag)
 
 
-def _reason(columns: Sequence[int], positive: int, negative: int) -> str | None:
+def _reason(columns: Sequence[Floats], positive: int, negative: int) -> str | None:
     if not columns:
         return "the gauge gives no such category"
     if min(positive, negative) < ENOUGH:

@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import RecipeError
+from .categories import AGAINST
 from .data_set import DataSet
 from .evaluate import Measurement
 from .failures import failures, reason
 from .figures import LOWER_IS_BETTER, Figure
+from .identity import ABOVE_MEAN
 from .measure import Scores
 from .text import LABELS
 
 Side = Literal["under", "over"]
+
+FIGURES = tuple(name for name in LABELS if name not in {*AGAINST, ABOVE_MEAN})
+"""what a whole data set can have"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,9 @@ class Check:
                     f"{beyond} {self.bound:g}"
                 )
             if scores.failed:
-                lost = failures(gauge, scores.failed, found.contents.items, scores.counts)
+                lost = failures(
+                    gauge, scores.failed, found.contents.items, scores.counts, scores.first_failed
+                )
                 yield f"{name} on {self.data} is not of all its texts: {lost}"
 
     def _figure(self, scores: Scores) -> Figure | None:
@@ -126,8 +133,9 @@ def parse_check(text: str, side: Side) -> Check:
             f"{option} {text!r} is not of the form SET:FIGURE=VALUE, such as "
             "beavertails/test.jsonl:auroc=0.8 or toxicchat/test.jsonl:recall@fpr1=0.3"
         )
-    if figure not in LABELS:
-        raise RecipeError(f"{option}: {figure} is none of the figures: {', '.join(LABELS)}")
+    if figure not in FIGURES:
+        what = "of a group or a category, and of no data set" if figure in LABELS else "no figure"
+        raise RecipeError(f"{option}: {figure} is {what}; the figures are {', '.join(FIGURES)}")
     if (figure in LOWER_IS_BETTER) != (side == "over"):
         better, other = ("less", "over") if side == "under" else ("more", "under")
         raise RecipeError(f"{option}: of {figure} {better} is better; use --fail-{other}")

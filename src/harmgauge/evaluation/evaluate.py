@@ -179,7 +179,7 @@ class Evaluation:
             identity, groups = self._identity(data, sample, costs, judge.threshold)
             figures = {**scores.figures, **probe, **identity}
             scores = replace(scores, figures=figures, identities=groups)
-        categories = category_parts(sample, scorer, self.bootstrap, progress=self.progress)
+        categories = category_parts(sample, scored.categories, self.bootstrap)
         return asdict(replace(scores, categories=categories))
 
     def _probe(

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 REASONS = {"missing": "without a score in its file", "refused": "refused by its server"}
 """counts of scorers that are of failed items -> in words"""
 
 
-def failures(name: str, failed: int, items: int, counts: Mapping[str, int]) -> str:
-    """`all 6 failed with NAME (without a score in its file)`; blank where none failed.
+def failures(
+    name: str, failed: int, items: int, counts: Mapping[str, int], first: Sequence[str] = ()
+) -> str:
+    """`2 failed with NAME (without a score in its file: test.jsonl:3, test.jsonl:8)`; blank where
+    none failed.
 
     Args:
         name: of the scorer.
         failed: items without a cost.
         items: of the data set.
         counts: what the scorer counted, see `Scored.counts`.
+        first: ids of the first that failed.
     """
     if not failed:
         return ""
-    why = reason(failed, items, counts)
+    ids = ", ".join(first) + " …" * (0 < len(first) < failed)
+    why = ": ".join(filter(None, (reason(failed, items, counts), ids)))
     return f"{'all ' * (failed == items)}{failed} failed with {name}" + (f" ({why})" if why else "")
 
 

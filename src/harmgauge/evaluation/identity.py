@@ -23,6 +23,9 @@ from .measure import Part
 from .metrics import Floats
 from .sample import Indices, Sample
 
+ABOVE_MEAN = "cost_above_mean"
+"""figure of a group: how far its mean cost lies above that of all groups"""
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -138,7 +141,7 @@ def identity_figures(
         each: dict[str, Metric] = {
             "recall": partial(metrics.recall, unsafe[of], flagged[of]),
             "false_positive_rate": partial(metrics.false_positive_rate, unsafe[of], flagged[of]),
-            "cost_above_mean": partial(metrics.mean, above[of]),
+            ABOVE_MEAN: partial(metrics.mean, above[of]),
         }
         figures = bootstrapped(each, paired.template[of], bootstrap, "no such texts")
         parts.append(Part("identity", str(group), int(of.sum()), int(unsafe[of].sum()), figures))

@@ -64,6 +64,8 @@ class Scores:
     """what pictures are drawn from; None where nothing is labelled"""
     failed: int = 0
     """items that could not be judged; they are in no figure"""
+    first_failed: list[str] = field(default_factory=list)
+    """ids of the first of these"""
     counts: Mapping[str, int] = field(default_factory=dict)
     """what else the scorer counted, such as texts that it truncated"""
     upside_down: tuple[str, ...] = ()
@@ -87,6 +89,7 @@ class Scores:
             identities=_parts_from_dicts(values.get("identities", ())),
             curves=None if curves is None else Curves(**curves),
             failed=values["failed"],
+            first_failed=values.get("first_failed", []),
             counts=values["counts"],
             upside_down=tuple(values["upside_down"]),
         )
@@ -112,6 +115,8 @@ class Judge:
     """other thresholds, by name"""
 
 
+TOLD = 3
+"""failed items whose ids are told"""
 NO_BORDER = Judge(threshold=None, probabilistic=False)
 
 
@@ -164,6 +169,7 @@ def measure(
         pair_parts=list(_pair_parts(sample, cost, judged, bootstrap)) if whole else [],
         curves=curves(labelled.unsafe, labelled.cost, judge.probabilistic) if some else None,
         failed=int(np.sum(~judged)),
+        first_failed=[sample.ids[item] for item in np.flatnonzero(~judged)[:TOLD]],
         upside_down=against_labels(
             {**{name: figures[name] for name in ("auroc",) if name in figures}, **ranking},
             {

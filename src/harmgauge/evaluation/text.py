@@ -128,7 +128,9 @@ def _heading(measurement: Measurement, borders: Mapping[str, str]) -> list[str]:
     contents = measurement.contents
     facts = counts(contents)
     for name, scores in measurement.gauges.items():
-        if failed := failures(name, scores.failed, contents.items, scores.counts):
+        if failed := failures(
+            name, scores.failed, contents.items, scores.counts, scores.first_failed
+        ):
             facts.append(f"{failed}, left out")
         facts += [f"{n} {what} with {name}" for what, n in otherwise_counted(scores.counts).items()]
     if contents.n and contents.one_class:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import onnx
 
 MODEL = "model.onnx"
+FP16 = ".fp16"
+"""ends the names of a matrix that is stored so, and of the node that restores it"""
 
 
 def create_session(
@@ -104,13 +106,18 @@ def quiet_logging() -> Iterator[None]:
 
 
 def fold_dequantize(model: onnx.ModelProto) -> None:
-    """Replace stored int8 weights by the fp32 initializers that they stand for, in place."""
+    """Replace weights stored as int8 or fp16 by the fp32 initializers that they stand for, in
+    place."""
     from onnx import numpy_helper
 
     graph = model.graph
     kept = {tensor.name: tensor for tensor in graph.initializer}
     nodes = []
     for node in graph.node:
+        if node.op_type == "Cast" and node.name.endswith(FP16):
+            values = numpy_helper.to_array(kept.pop(node.input[0])).astype(np.float32)
+            kept[node.output[0]] = numpy_helper.from_array(values, node.output[0])
+            continue
         if node.op_type != "DequantizeLinear":
             nodes.append(node)
             continue

@@ -116,11 +116,12 @@ def thresholds(manifest: Manifest) -> list[str]:
         rows = []
         for threshold in manifest.thresholds:
             found = recalls.get(threshold.name)
-            row = {"cost_by_kind": None, **threshold.in_a_table()}
-            by_kind = row.pop("cost_by_kind")
+            row = {"cost_by_kind": None, "licences": None, **threshold.in_a_table()}
+            by_kind, licences = row.pop("cost_by_kind"), row.pop("licences")
             recall = found and f"{_cell(found['recall'])} (n = {found['n']})"
-            rows.append({**row, "recall": recall, "cost by kind": by_kind})
-        unsaid = [key for key in ("recall", "cost by kind") if not any(each[key] for each in rows)]
+            added = {"licences": licences, "recall": recall, "cost by kind": by_kind}
+            rows.append({**row, **added})
+        unsaid = [key for key in added if not any(each[key] for each in rows)]
         lines += [
             "A verdict is unsafe from cost 0 on. These are stored besides, to be asked for by "
             "name; each promises a false-positive rate on texts like those of its data, with a "

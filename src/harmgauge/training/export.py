@@ -25,12 +25,12 @@ from ..errors import BundleError, needs_extra
 from ..evaluation.metrics import auroc
 from ..runtime.weights import MODEL, create_session, quiet_logging
 from .model import CostModel
-from .quantise import name_parameters, store_int8
+from .quantise import name_parameters, store_fp16, store_int8
 
 if TYPE_CHECKING:
     import onnx
 
-Storage = Literal["int8", "fp32"]
+Storage = Literal["int8", "fp16", "fp32"]
 
 MAX_DIFFERENCE = 1e-4
 """largest difference allowed between the fp32 graph and torch, relative above a score of 1"""
@@ -72,7 +72,7 @@ def export_onnx(
         model: on any device; it is copied and left as it is.
         tokenizer: saved beside the graph.
         folder: is made; files of the same names are replaced.
-        storage: `int8` for large matrices per channel (see `runtime.weights`), or `fp32`.
+        storage: of large matrices: `int8` a channel (see `runtime.weights`), `fp16` or `fp32`.
 
     Raises:
         BundleError: the model is too large for one ONNX file, cannot be traced, or its graph
@@ -101,6 +101,8 @@ def export_onnx(
         state = {key: value.numpy() for key, value in model.state_dict().items()}
         not_named = name_parameters(graph, state)
         matrices = store_int8(graph) if storage == "int8" else 0
+        if storage == "fp16":
+            store_fp16(graph)
         onnx.save(graph, scratch / MODEL)
         config.save_pretrained(scratch)
         tokenizer.save(str(scratch / "tokenizer.json"))

@@ -27,6 +27,9 @@ def check_licence(
 ) -> None:
     """See that a gauge with an open licence learns from no gauge that is not open.
 
+    Sources of thresholds are none of its business: a stored cost counts how many of their texts lie
+    above it, and no weight follows from them. Their licences stand beside it, `Threshold.licences`.
+
     Args:
         licence: of the weights to be made.
         teachers: as in `Manifest.teachers`.

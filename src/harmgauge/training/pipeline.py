@@ -6,8 +6,8 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from ..data.schema import shown
 from ..errors import RecipeError
 from ..settings import validate
 from ..windows import Windower
-from .bases import load_base
+from .bases import Base, load_base
 from .categories import CategoryCount, count_categories, flagged
 from .checkpoints import write_text
 from .cost import check_choice, train
@@ -38,6 +38,7 @@ from .schedule import Schedule, make_schedule
 from .soup import greedy_soup
 from .teachers import provenance, taught
 from .validation import check_calibration
+from .vocabulary import prune_vocabulary, texts_of, used_tokens
 
 AFTER_TRAINING = frozenset({"description", "licence", "storage", "runtime", "calibrate"})
 """settings that may differ on resuming: an export that failed says to change them"""
@@ -90,6 +91,9 @@ class Job:
                 if each.unused
             ]
         lines.append(f"training sources: {overlap(self.train_sources)}")
+        if least := self.recipe.model.min_token_count:
+            kept = self.tokenizer.get_vocab_size()
+            lines.append(f"vocabulary: {kept} tokens, those of {least} training texts or more")
         lines += [f"category {count}" for count in self.categories]
         if self.recipe.calibrate:
             lines += [f"kind {count}" for count in count_kinds(self.valid_sources)]
@@ -106,12 +110,13 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     """
     torch.manual_seed(recipe.seed)  # the head's first weights belong to the run
     base = load_base(recipe.base, recipe.model)
-    choose_trainable(base.model, recipe.model)
     teachers = (*base.teachers, *provenance(recipe.distil.teachers if recipe.distil else ()))
     check_licence(recipe.licence, teachers, base.data)
     train_sources = load_sources(recipe.data.train, recipe.data, folder)
     valid_sources = load_sources(recipe.data.valid, recipe.data, folder)
     drop_leaks(train_sources, valid_sources)
+    base = _with_vocabulary(base, recipe.model.min_token_count, train_sources)
+    choose_trainable(base.model, recipe.model)
     threshold_sources = load_sources(recipe.data.thresholds, recipe.data, folder)
     safe = safe_texts(threshold_sources, [*train_sources, *valid_sources])
     if recipe.data.weights is not None:
@@ -198,6 +203,16 @@ def run(
     shutil.rmtree(out / "model", ignore_errors=True)
     os.replace(new, out / "model")
     return make_bundle(job, out)
+
+
+def _with_vocabulary(base: Base, least: int | None, sources: Iterable[LoadedSource]) -> Base:
+    """The base with only the tokens that so many training texts have; None keeps all."""
+    if least is None:
+        return base
+    texts = texts_of(row for loaded in sources for row in loaded.rows)
+    used = used_tokens(base.tokenizer, texts, least)
+    model, tokenizer = prune_vocabulary(base.model, base.tokenizer, used)
+    return replace(base, model=model, tokenizer=tokenizer)
 
 
 def _check_folder(out: Path, recipe: Recipe, resume: bool) -> None:

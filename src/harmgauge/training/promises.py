@@ -35,6 +35,8 @@ class SafeTexts:
     data: str
     sha256: tuple[str, ...]
     """of the files they come from"""
+    licences: tuple[str, ...]
+    """of their sources"""
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -61,6 +63,7 @@ class SafeTexts:
                 confidence=CONFIDENCE,
                 name=self._name(rate),
                 sha256=self.sha256,
+                licences=self.licences,
             )
             for rate in RATES
             if self._name(rate) not in missing
@@ -122,6 +125,7 @@ def _of_sort(sort: str, sources: Sequence[LoadedSource]) -> SafeTexts:
         chosen.take(chosen.one_a_prompt()),
         ", ".join(dict.fromkeys(loaded.report.source for loaded in from_these)),
         tuple(dict.fromkeys(digest for digest in digests if digest)),
+        tuple(dict.fromkeys(loaded.report.licence for loaded in from_these)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Stored form of an exported graph: int8 matrices, and which parameter each initializer holds.
+"""Stored form of an exported graph: smaller matrices, and which parameter each initializer holds.
 
 The optimiser renames, transposes and packs weights (query, key and value of a layer become one
 matrix), so parameters are found again by their values while those are still exact. The list goes
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BundleError
-from ..runtime.weights import fold_dequantize, quantise, replace_parts
+from ..runtime.weights import FP16, fold_dequantize, quantise, replace_parts
 
 if TYPE_CHECKING:
     import onnx
@@ -54,8 +54,7 @@ def store_int8(model: onnx.ModelProto) -> int:
     for tensor in graph.initializer:
         # None where no consumer takes a matrix here, or where consumers disagree about the axis.
         axis = only.pop() if len(only := axes.get(tensor.name, set())) == 1 else None
-        large = len(tensor.dims) == 2 and np.prod(tensor.dims) >= MIN_ELEMENTS
-        if axis is None or not large or tensor.name.startswith("head."):
+        if axis is None or not _is_large(tensor):
             tensors.append(tensor)
             continue
         values, scale = quantise(numpy_helper.to_array(tensor), axis)
@@ -69,6 +68,32 @@ def store_int8(model: onnx.ModelProto) -> int:
         )
     replace_parts(graph, [*restore, *graph.node], tensors)
     return len(restore)
+
+
+def store_fp16(model: onnx.ModelProto) -> int:
+    """Turn large matrices into fp16 with a Cast node each, in place; the head is left exact.
+
+    Returns how many matrices were turned.
+    """
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    tensors, restore = [], []
+    for tensor in graph.initializer:
+        if not _is_large(tensor):
+            tensors.append(tensor)
+            continue
+        name = f"{tensor.name}{FP16}"
+        tensors.append(numpy_helper.from_array(numpy_helper.to_array(tensor).astype("f2"), name))
+        restore.append(helper.make_node("Cast", [name], [tensor.name], name=name, to=tensor.FLOAT))
+    replace_parts(graph, [*restore, *graph.node], tensors)
+    return len(restore)
+
+
+def _is_large(tensor: onnx.TensorProto) -> bool:
+    """Whether a tensor is a matrix that is worth storing in less; the head is left exact."""
+    large = len(tensor.dims) == 2 and np.prod(tensor.dims) >= MIN_ELEMENTS
+    return bool(large) and tensor.data_type == tensor.FLOAT and not tensor.name.startswith("head.")
 
 
 def _axis(node: Any, position: int) -> int | None:

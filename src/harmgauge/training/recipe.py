@@ -110,6 +110,8 @@ class Model(Section):
 
     max_tokens: int = Field(default=256, ge=16)
     """longest window; longer texts are read in several"""
+    min_token_count: int | None = Field(default=None, ge=1)
+    """keep of the vocabulary only tokens that so many training texts have, and what spells words"""
     pooling: Literal["mean", "last"] | None = None
     """by default mean for encoders, last for decoders"""
     dropout: float | None = Field(default=None, ge=0, lt=1)
@@ -195,7 +197,7 @@ class Recipe(Section):
     """Hub id, folder, name of a folder in the cache of base models, or `gauge:` and a gauge"""
     seed: int = 0
     """of the head's first weights, the order of batches and dropout"""
-    storage: Literal["int8", "fp32"] = "int8"
+    storage: Literal["int8", "fp16", "fp32"] = "int8"
     """how the bundle stores its weights"""
     runtime: Literal["onnx", "torch"] = "onnx"
     calibrate: bool = True

@@ -34,6 +34,8 @@ class Scored:
     """costs, or a source's own scores, `[n]`, NaN where it failed"""
     counts: Mapping[str, int] = field(default_factory=dict)
     """what was counted on the way, such as `truncated`"""
+    categories: Mapping[str, Floats] = field(default_factory=dict)
+    """of a gauge that gives categories, the probability of each, `[n]`, NaN without a verdict"""
 
 
 class Scorer(Protocol):

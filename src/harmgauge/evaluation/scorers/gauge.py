@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ...gauge import Gauge, load
 from ...verdict import DIRECTION
 from .base import Batch, Scored
@@ -51,4 +53,15 @@ class GaugeScorer:
         }
 
     def costs(self, batch: Batch, *, progress: bool = False) -> Scored:
-        return Scored(self.gauge.score(batch.exchanges, progress=progress))
+        names = self.gauge.manifest.outputs[1:]
+        if not names:
+            return Scored(self.gauge.score(batch.exchanges, progress=progress))
+        costs, chances = [], []
+        for verdict in self.gauge.verdicts(batch.exchanges, progress=progress):
+            costs.append(np.nan if verdict.cost is None else verdict.cost)
+            given = verdict.categories or {}
+            chances.append([given.get(name, np.nan) for name in names])
+        columns = np.array(chances, np.float64).reshape(-1, len(names)).T
+        return Scored(
+            np.array(costs, np.float64), categories=dict(zip(names, columns, strict=True))
+        )

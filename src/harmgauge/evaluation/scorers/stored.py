@@ -38,11 +38,14 @@ class StoredSource:
         for number, record in iter_records(path):
             if isinstance(record, DataError):
                 raise DataError(f"{path}: row {number}: {record}")
-            if missing := sorted({"id", "score"} - record.keys()):
-                raise DataError(f"{path}: row {number} has no column {', '.join(missing)}")
+            if "id" not in record:
+                raise DataError(f"{path}: row {number} has no column id")
+            id = str(record["id"]).strip()
+            if "score" not in record:
+                raise DataError(f"{path}: row {number}, id {id}, has no column score")
             data = None if is_missing(record.get("data")) else str(record["data"])
-            score = _score(record["score"], f"{path}: row {number}")
-            self._by_data.setdefault(data, []).append((str(record["id"]).strip(), score))
+            score = _score(record["score"], f"{path}: row {number}, id {id},")
+            self._by_data.setdefault(data, []).append((id, score))
         self.identity = sha256(path)
 
     def scores(self, batch: Batch, *, progress: bool) -> Scored:
@@ -79,7 +82,7 @@ class StoredSource:
                 f"{self._path}: none of the {len(rows)} scores for {batch.data} has the id of a "
                 f"row; ids look like {next(iter(batch.ids), 'test.jsonl:1')}"
             )
-        return Scored(scores, {"missing": int((~seen).sum()), "unused": unknown})
+        return Scored(scores, {"missing": int(np.isnan(scores).sum()), "unused": unknown})
 
     def _of_the_only_set(self, data: str) -> list[tuple[str, float]]:
         """Scores that name no data: they are of one set, since row numbers are alike in all."""
