@@ -6,7 +6,7 @@ Every figure is taken from the bundle as written and loaded afresh, never from t
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +63,7 @@ def make_bundle(job: Job, out: Path) -> Path:
         ),
         teachers=job.teachers,
         outputs=spec.outputs,
+        head=asdict(spec.head) if spec.head else {},
         categories=dict.fromkeys(spec.outputs[1:], UNCALIBRATED),
     )
     # Not yet where people look for it: a bundle without calibration must never be taken for one.
