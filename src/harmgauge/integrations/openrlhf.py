@@ -49,7 +49,7 @@ def answer(
         and the score 0.5, since OpenRLHF takes numbers only.
 
     Raises:
-        ExchangeError: there is no list of queries, not as many prompts, or a query lacks its prompt.
+        ExchangeError: there is no list of queries, or not one with each prompt in it.
         RecipeError: the gauge has no threshold of that name.
     """
     queries, prompts = request.get("query"), request.get("prompts")
