@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .errors import ExchangeError, RecipeError
-from .exchange import MARKERS, Exchange, Turn
+from .exchange import MARKERS, Exchange, Role, Turn
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -42,7 +42,7 @@ class Layout:
     """longest sequence, special tokens included"""
     overlap: float = 0.25
     """share of a window of the text on trial that is repeated in the next"""
-    turns: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
+    turns: Mapping[Role, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
     """by role, ids that open and close a turn, where they are not the template's: a classifier that
     was trained elsewhere reads turns as it learnt them"""
     segments: bool = False
@@ -78,7 +78,7 @@ class Windower:
         self.layout = layout
         self._tokenizer = tokenizer
         self._unknown = unknown_id(tokenizer)
-        self._turns: Mapping[str, tuple[Sequence[int], Sequence[int]]] = layout.turns or {
+        self._turns: Mapping[Role, tuple[Sequence[int], Sequence[int]]] = layout.turns or {
             role: (self._ids(marker), ()) for role, marker in MARKERS.items()
         }
         self.markers = {role: list(opening) for role, (opening, _) in self._turns.items()}

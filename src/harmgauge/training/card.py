@@ -158,13 +158,16 @@ def _make(manifest: Manifest) -> list[str]:
 def _limits(manifest: Manifest) -> list[str]:
     known = ", ".join(manifest.outputs[1:])
     missing = [name for name in CATEGORIES if name not in manifest.outputs]
-    return [
-        "## Limits",
-        "",
+    own = [
         "- **English.** The data of harmgauge's recipes is English; in a language that is not "
         "among the data above a cost means little.",
         "- **Short texts.** It learnt from short dialogue, requests, posts and answers of language "
         "models. Documents, code and fiction are strange to it, and so are irony and quotation.",
+    ]
+    return [
+        "## Limits",
+        "",
+        *([] if manifest.head else own),
         f"- **Windows.** Texts longer than {manifest.layout.max_tokens} tokens are read in "
         "overlapping windows and get the cost of the worst; what only the whole says is missed.",
         f"- **Categories:** {known}. Others are unknown, not absent. Not supported: "

@@ -41,14 +41,14 @@ def classifier_layout(source: ClassifierSource, pooling: Pooling) -> Layout:
     while pooling == "last" and end and end[-1] == config.pad_token_id:
         end.pop()  # transformers takes the last token that is no pad, be it meant as one or not
     types = pair.get("token_type_ids")
-    segments = bool(separator and types and types[second]) and config.type_vocab_size > 1
+    segments = bool(separator and types and types[second])
     return Layout(
         tuple(ids[:first]),
         tuple(separator),
         tuple(end),
         longest,
         turns=dict.fromkeys(MARKERS, ((), ())),
-        segments=segments,
+        segments=segments and getattr(config, "type_vocab_size", 0) > 1,
     )
 
 

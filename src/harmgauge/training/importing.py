@@ -36,11 +36,8 @@ _HEADS = (
     "BERT, RoBERTa, ELECTRA and their kin, DistilBERT, DeBERTa-v2 and v3, and language models with "
     "a linear layer called score"
 )
-_PROBES = (
-    Exchange("How do I bake bread?"),
-    Exchange("How do I bake bread?", "Mix flour and water, add yeast and a little salt."),
-    Exchange("Hello", "Hi"),
-)
+# Short, so that they fit into any window.
+_PROBES = (Exchange("Hello there"), Exchange("Hello", "Hi"), Exchange("Rain?", "Sun."))
 
 
 def find_classifier(place: str) -> tuple[Path, str]:
@@ -132,8 +129,9 @@ def import_classifier(
 
 
 def _scores(source: ClassifierSource) -> Any:
-    batch = Batch("probes", [f"probes:{n}" for n in range(len(_PROBES))], _PROBES)
-    return source.scores(batch, progress=False).values
+    # One by one: some models of transformers score otherwise when padded.
+    alone = (Batch("probes", ["probes:1"], [probe]) for probe in _PROBES)
+    return np.concatenate([source.scores(batch, progress=False).values for batch in alone])
 
 
 def _check(found: Any, expected: Any, source: ClassifierSource) -> None:
