@@ -1,4 +1,5 @@
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from itertools import pairwise
 
 import pytest
@@ -141,3 +142,22 @@ def test_a_text_of_which_nothing_is_read_cannot_be_judged(text):
 )
 def test_what_is_read_in_part_is_judged(exchange):
     assert WINDOWER.read(exchange) == WINDOWER.windows(exchange)
+
+
+def test_turns_of_another_layout_are_opened_and_closed_as_it_says():
+    turns = {"user": ((7,), (8,)), "assistant": ((9,), (10, 11))}
+    layout = Layout((START,), (), (), 12, turns=turns)
+    windower = Windower(make_tokenizer(), layout)
+    hello, you = (windower._ids(word)[0] for word in ("hello", "you"))
+    assert windower.windows(Exchange("hello")) == [[START, 7, hello, 8]]
+    pair = windower.windows(Exchange("hello", "you"))
+    assert pair == [[START, 7, hello, 8, 9, you, 10, 11]]
+    long = windower.windows(Exchange("hello", "you " * 9))
+    assert len(long) > 1
+    assert all(ids[:5] == pair[0][:5] and ids[-2:] == [10, 11] for ids in long)
+    assert all(len(ids) <= 12 for ids in long)
+    bare = replace(layout, turns=dict.fromkeys(turns, ((), ())), separator=(2,), end=(3,))
+    assert Windower(make_tokenizer(), bare).windows(Exchange("hello", "you")) == [
+        [START, hello, 2, you, 3]
+    ]
+    assert Layout.from_dict(json.loads(json.dumps(asdict(layout)))) == layout

@@ -15,7 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from . import __version__
 from .calibration import Calibration
 from .errors import BundleError
-from .exchange import KINDS, TEMPLATE_ID
+from .exchange import KINDS, MARKERS, TEMPLATE_ID
 from .scales import Scales
 from .thresholds import Threshold
 from .verdict import DIRECTION
@@ -28,11 +28,12 @@ FORMAT_VERSION = 1
 _WEIGHTS = {"onnx": ("model.onnx",), "torch": ("config.json", "head.safetensors")}
 _LOADABLE = {".json", ".safetensors", ".bin", ".onnx", ".data", ".npz"}
 
-# Keys of a manifest, a calibration and a threshold that came later. They are written only where
-# they say something, so that an older gauge is read as it is and keeps its id.
+# Keys of a manifest, a layout, a calibration and a threshold that came later. They are written only
+# where they say something, so that an older gauge is read as it is and keeps its id.
 _OPTIONAL = {
     *("teachers", "categories", "calibration_by_kind"),
     *("knots", "sha256", "licences", "cost_by_kind"),
+    *("turns", "segments", "head"),
 }
 
 
@@ -45,7 +46,7 @@ class Manifest:
     """`name` and `sha256` of the backbone that training started from"""
     layout: Layout
     pooling: str
-    """mean or last"""
+    """mean, last or first"""
     runtime: str
     """onnx or torch"""
     calibration: Calibration
@@ -58,6 +59,9 @@ class Manifest:
     """gauges whose costs were targets: `gauge`, `licence`, `base`, and their `data`"""
     outputs: tuple[str, ...] = ("cost",)
     """what each output of the head means; the cost comes first"""
+    head: Mapping[str, Any] = field(default_factory=dict)
+    """of a classifier that was trained elsewhere: how its labels become a raw score, as
+    `training.heads.Head`; of all others nothing, and the head is linear"""
     categories: Mapping[str, Calibration] = field(default_factory=dict)
     """of each output but the cost: raw score to log-odds of the category"""
     calibration_by_kind: Mapping[str, Calibration] = field(default_factory=dict)
@@ -97,7 +101,7 @@ class Manifest:
             *values["calibration_by_kind"].values(),
             *values["categories"].values(),
         )
-        for entry in (values, *scales, *values["thresholds"]):
+        for entry in (values, values["layout"], *scales, *values["thresholds"]):
             for key in _OPTIONAL & entry.keys():
                 if not entry[key]:
                     del entry[key]
@@ -126,10 +130,7 @@ class Manifest:
                 f"{FORMAT_VERSION}; install the release that wrote it"
             )
         values = _known(cls, values, where)
-        values["layout"] = _known(Layout, values["layout"], f"{where}, layout")
-        for key in ("start", "separator", "end"):
-            values["layout"][key] = tuple(values["layout"][key])
-        values["layout"] = Layout(**values["layout"])
+        values["layout"] = _layout(values["layout"], f"{where}, layout")
         values["calibration"] = _calibration(values["calibration"], f"{where}, calibration")
         for key in ("categories", "calibration_by_kind"):
             values[key] = {
@@ -234,6 +235,18 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _layout(values: Any, where: str) -> Layout:
+    stored = _known(Layout, values, where)
+    turns = stored.get("turns", {})
+    if turns and not (
+        turns.keys() == MARKERS.keys()
+        and all(isinstance(each, list) and len(each) == 2 for each in turns.values())
+        and all(_fits(side, tuple[int, ...]) for each in turns.values() for side in each)
+    ):
+        raise BundleError(f"{where} has a value of the wrong kind: turns")
+    return Layout.from_dict(stored)
+
+
 def _calibration(values: Any, where: str) -> Calibration:
     fitted = _known(Calibration, values, where)
     fitted["knots"] = tuple(tuple(knot) for knot in fitted.get("knots", ()))
@@ -286,5 +299,7 @@ def _fits(value: Any, hint: Any) -> bool:
             and (rest == [...] or len(value) == 1 + len(rest))
             and all(_fits(each, inner) for each in value)
         )
+    if hint is bool:
+        return isinstance(value, bool)
     kind: Any = {str: str, int: int, float: (int, float)}.get(hint, dict)
     return isinstance(value, kind) and not isinstance(value, bool)

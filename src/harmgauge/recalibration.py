@@ -16,7 +16,7 @@ from .data.normalise import normalise
 from .data.row import Row
 from .data.split import part_of
 from .errors import DataError, RecipeError
-from .evaluation.metrics import brier, calibration_error
+from .evaluation.metrics import auroc, brier, calibration_error
 from .exchange import KINDS, Exchange, Kind
 from .scales import Scales
 from .thresholds import Threshold, threshold_at
@@ -142,6 +142,33 @@ def _fault(method: Method, texts: Labelled, data: str, least: int) -> str | None
             f"{fewest} texts of one class, and takes {least}; add rows"
         )
     return None
+
+
+def check_direction(texts: Labelled, raw: NDArray[np.float64], data: str) -> float:
+    """See that scores do not run against the labels.
+
+    Args:
+        texts: labelled texts, of both classes.
+        raw: [n] their raw scores, finite.
+        data: what the texts are, for the error.
+
+    Returns:
+        The AUROC.
+
+    Raises:
+        DataError: it is below 0.5 by more than chance: by two standard deviations of the
+            Mann-Whitney statistic of scores that do not depend on the label.
+    """
+    area, unsafe = float(auroc(texts.unsafe, raw)), int(texts.unsafe.sum())
+    safe = len(raw) - unsafe
+    spread = np.sqrt((len(raw) + 1) / (12 * unsafe * safe))
+    if area < 0.5 - 2 * spread:
+        raise DataError(
+            f"the direction contradicts {data}: its {unsafe} unsafe texts score lower than its "
+            f"{safe} safe ones (AUROC {area:.3f}); state the other direction, or see what the "
+            "labels mean"
+        )
+    return area
 
 
 def recalibrate(

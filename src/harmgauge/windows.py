@@ -8,12 +8,12 @@ cut: each of its tokens is in some window.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from .errors import ExchangeError, RecipeError
-from .exchange import MARKERS, Exchange, Turn
+from .exchange import MARKERS, Exchange, Role, Turn
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -42,6 +42,21 @@ class Layout:
     """longest sequence, special tokens included"""
     overlap: float = 0.25
     """share of a window of the text on trial that is repeated in the next"""
+    turns: Mapping[Role, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
+    """by role, ids that open and close a turn, where they are not the template's: a classifier that
+    was trained elsewhere reads turns as it learnt them"""
+    segments: bool = False
+    """whether the turn on trial, after the last separator but the end, has token type 1"""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Layout:
+        """Read what `dataclasses.asdict` and JSON made of a layout."""
+        ids = {key: tuple(values[key]) for key in ("start", "separator", "end")}
+        turns = {
+            role: (tuple(opening), tuple(closing))
+            for role, (opening, closing) in values.get("turns", {}).items()
+        }
+        return cls(**{**values, **ids, "turns": turns})
 
 
 class Windower:
@@ -63,9 +78,13 @@ class Windower:
         self.layout = layout
         self._tokenizer = tokenizer
         self._unknown = unknown_id(tokenizer)
-        self.markers = {role: self._ids(marker) for role, marker in MARKERS.items()}
+        self._turns: Mapping[Role, tuple[Sequence[int], Sequence[int]]] = layout.turns or {
+            role: (self._ids(marker), ()) for role, marker in MARKERS.items()
+        }
+        self.markers = {role: list(opening) for role, (opening, _) in self._turns.items()}
         """ids that open a turn, by role"""
-        least = 1 + len(layout.start) + len(layout.end) + max(map(len, self.markers.values()))
+        longest = max(len(opening) + len(closing) for opening, closing in self._turns.values())
+        least = 1 + len(layout.start) + len(layout.end) + longest
         if layout.max_tokens < least:
             raise RecipeError(
                 f"max_tokens is {layout.max_tokens}, which leaves no room for text; "
@@ -94,22 +113,24 @@ class Windower:
         given: list[int] = []
         for turn in given_turns:
             given += [*self._turn(turn), *self.layout.separator]
-        marker = self.markers[on_trial[0]]
+        opening, closing = self._turns[on_trial[0]]
 
         layout = self.layout
-        budget = layout.max_tokens - len(layout.start) - len(layout.end) - len(marker)
+        around = (layout.start, opening, closing, layout.end)
+        budget = layout.max_tokens - sum(map(len, around))
         room = budget - len(given)
         if len(text) > room:  # only then is the given part cut, and at most to half
             given = _head_and_tail(given, max(budget // 2, budget - len(text)))
             room = budget - len(given)
         return [
-            [*layout.start, *given, *marker, *part, *layout.end]
+            [*layout.start, *given, *opening, *part, *closing, *layout.end]
             for part in _overlapping(text, room, layout.overlap)
         ]
 
     def _turn(self, turn: Turn) -> list[int]:
         role, text = turn
-        return [*self.markers[role], *self._ids(text)]
+        opening, closing = self._turns[role]
+        return [*opening, *self._ids(text), *closing]
 
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self._encode(text).ids

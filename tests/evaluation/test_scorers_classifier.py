@@ -96,7 +96,7 @@ def test_of_several_outputs_the_label_gives_its_log_odds(tmp_path):
         score = source.scores(batch(Exchange("hello")), progress=False).values
         assert score[0] == pytest.approx(probability[1], abs=1e-5)
         assert source.facts["label"] == "rude"
-    with pytest.raises(RecipeError, match=r"state as label which output .* calm, rude, odd"):
+    with pytest.raises(RecipeError, match=r"state which label .* calm, rude, odd"):
         ClassifierSource("theirs", tmp_path, None, probability=True)
     with pytest.raises(RecipeError, match="there is no label 'mild'"):
         ClassifierSource("theirs", tmp_path, "mild", probability=True)

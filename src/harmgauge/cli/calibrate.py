@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import os
-import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..data.hub import data_name, data_sha256
-from ..errors import BundleError, DataError
+from ..errors import BundleError
+from .labelled import CARD, of_kind, read_labelled, score_labelled, tell_scales, write_anew
 from .reading import label_options, schema_options
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..bundle import Manifest
-    from ..gauge import Gauge
     from ..recalibration import Labelled, Method
-    from ..scales import Scales
-
-_CARD = "README.md"
 
 
 class _Calibrate(click.Command):
@@ -129,21 +124,23 @@ def calibrate(
     files, rates = tuple(dict.fromkeys(files)), tuple(dict.fromkeys(rates))
     data = ", ".join(map(data_name, files))
     if files:
-        texts = _read(files, layout, meaning, data, rates, confidence, method, manifest.scales)
-        texts, raw = _score(load(folder, threads=threads), texts)
+        texts = read_labelled(
+            files, layout, meaning, data, rates, confidence, method, manifest.scales
+        )
+        texts, raw = score_labelled(load(folder, threads=threads), texts)
     if method is not None:
         manifest = recalibrate(manifest, texts, raw, method, data)
-        _tell_scales(before.scales, manifest)
+        tell_scales(before.scales, manifest)
     if prior is not None:
         for kind, scale in manifest.scales.named.items():
-            click.echo(f"prior{_of(kind)}: {scale.prior:.4g} before, {prior:g} now")
+            click.echo(f"prior{of_kind(kind)}: {scale.prior:.4g} before, {prior:g} now")
         manifest = rescale(manifest, manifest.scales.at_prior(prior))
     if rates:
         may = untouched(texts, manifest.scales, method)
         texts, raw = texts.take(np.flatnonzero(may).tolist()), raw[may]
         digests = tuple(digest for file in files if (digest := data_sha256(file)))
         manifest = _add_thresholds(manifest, texts, raw, rates, confidence, name, data, digests)
-    written = _write(folder, manifest, output)
+    written = write_anew(folder, manifest, output)
     click.echo(f"{before.id} is now {written.id}, written to {output}")
 
 
@@ -180,7 +177,7 @@ def _check_output(folder: Path, manifest: Manifest, output: Path) -> None:
             "another folder"
         )
     if target == folder.resolve():
-        known = {folder / name for name in (*manifest.files, "gauge.json", _CARD)}
+        known = {folder / name for name in (*manifest.files, "gauge.json", CARD)}
         if other := sorted(
             path.name for path in folder.rglob("*") if path.is_file() and path not in known
         ):
@@ -196,84 +193,6 @@ def _check_output(folder: Path, manifest: Manifest, output: Path) -> None:
     parent = next(each for each in target.parents if each.exists())
     if not os.access(parent, os.W_OK):
         raise BundleError(f"{output} cannot be written; give --output another folder")
-
-
-def _read(
-    files: tuple[str, ...],
-    layout: dict[str, Any],
-    meaning: dict[str, Any],
-    data: str,
-    rates: tuple[float, ...],
-    confidence: float,
-    method: Method | None,
-    scales: Scales,
-) -> Labelled:
-    """The labelled texts of the files, checked to be enough; of thresholds alone, one a prompt."""
-    from ..data.read import read_rows
-    from ..recalibration import Labelled, fittable, untouched
-    from ..thresholds import check_enough
-
-    tables = [read_rows(file, **layout, **meaning) for file in files]
-    texts = Labelled.of(row for table in tables for row in table.rows)
-    bad = sum(len(table.bad) for table in tables)
-    sample = texts.take(texts.one_a_prompt())
-    safe = int((~sample.unsafe).sum())
-    click.echo(
-        f"{data}: {len(texts.exchanges)} labelled texts, {safe} prompts with a safe one; left out: "
-        f"{texts.blank} blank texts, {bad} rows that could not be read"
-    )
-    if (rows := sum(len(table.rows) for table in tables)) and not len(texts.label) + texts.blank:
-        raise DataError(
-            f"{data}: none of its {rows} rows has a label; if all are safe give --label 0, else "
-            "name the column that says it with --label-column"
-        )
-    if method is not None:
-        fittable(method, texts, data, scales)
-    if rates:
-        may = untouched(sample, scales, method)
-        if not may.all():
-            click.echo(
-                "thresholds rest on the half of the prompts to which no scale is fitted: there "
-                "are texts of kinds with scales of their own"
-            )
-            safe = int((~sample.unsafe[may]).sum())
-        for rate in rates:
-            check_enough(safe, rate, confidence, data)
-    return sample if method is None else texts
-
-
-def _score(gauge: Gauge, texts: Labelled) -> tuple[Labelled, NDArray[Any]]:
-    """Raw scores, and the texts that have one."""
-    import numpy as np
-
-    raw = gauge.raw_scores(texts.exchanges, progress=sys.stderr.isatty())[:, 0]
-    judged = np.flatnonzero(np.isfinite(raw))
-    if len(judged) < len(raw):
-        click.echo(f"{len(raw) - len(judged)} texts could not be judged and are left out")
-    return texts.take(judged.tolist()), raw[judged]
-
-
-def _tell_scales(before: Scales, manifest: Manifest) -> None:
-    for kind, new in manifest.scales.named.items():
-        if new == before.of(kind):
-            click.echo(f"scale{_of(kind)}: stays, its texts are too few or none")
-            continue
-        shape = f", {len(new.knots)} knots" if new.knots else ""
-        click.echo(
-            f"scale{_of(kind)}: bias {new.bias:+.4g}, temperature {new.temperature:.4g}, prior "
-            f"{new.prior:.4g}{shape}; fitted on {new.n} texts"
-        )
-    figures = manifest.metrics[-1]
-    for key, word in (("ece", "ECE"), ("brier", "Brier score")):
-        if key in figures:
-            click.echo(
-                f"  {word}: {figures[f'{key}_before']:.4f} before, {figures[key]:.4f} after "
-                f"(n = {figures['n']}, the other half of the prompts)"
-            )
-
-
-def _of(kind: str | None) -> str:
-    return f" of kind {kind}" if kind else ""
 
 
 def _add_thresholds(
@@ -302,14 +221,3 @@ def _add_thresholds(
             if old.name == threshold.name:
                 click.echo(f"  it replaces one at cost {old.cost:+.4f}: {old.promise}")
     return store(manifest, (threshold for threshold, _ in found))
-
-
-def _write(folder: Path, manifest: Manifest, output: Path) -> Manifest:
-    from ..bundle import write_bundle
-    from ..training.card import model_card
-
-    with tempfile.TemporaryDirectory() as scratch:
-        card = Path(scratch) / _CARD
-        card.write_text(model_card(manifest), encoding="utf-8")
-        files = {name: folder / name for name in manifest.files} | {_CARD: card}
-        return write_bundle(output.resolve(), manifest, files)

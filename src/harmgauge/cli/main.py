@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import keyword
 import sys
 
 import click
@@ -11,7 +12,8 @@ import click
 from .. import __version__
 from ..errors import HarmgaugeError
 
-# The verbs, each a click command in the module of this package that is called like it.
+# The verbs, each a click command in the module of this package that is called like it (`import`
+# with an underscore, since Python has the word).
 VERBS = {
     "score": "Judge texts: from arguments, stdin or a file.",
     "rank": "Order several responses to one prompt, safest first.",
@@ -22,6 +24,7 @@ VERBS = {
     "data": "Check, describe, split or fetch training data.",
     "train": "Train a cost model from a recipe and write its bundle.",
     "export": "Turn a gauge into a Hugging Face folder.",
+    "import": "Turn a Hugging Face classifier into a gauge.",
 }
 
 
@@ -34,6 +37,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in VERBS:
             return None
+        name = f"{name}_" if keyword.iskeyword(name) else name
         module = importlib.import_module(f"{__package__}.{name}")
         command: click.Command = getattr(module, name)
         return command

@@ -35,17 +35,43 @@ def model_card(manifest: Manifest) -> str:
 
 
 def _origin(manifest: Manifest) -> list[str]:
+    title = [f"# {manifest.name}", ""]
+    if manifest.head and not manifest.data:
+        return [*title, *_imported(manifest)]
     rows = sum(source.get("rows") or 0 for source in manifest.data)
     sources = "1 source" if len(manifest.data) == 1 else f"{len(manifest.data)} sources"
     return [
-        f"# {manifest.name}",
-        "",
+        *title,
         f"A gauge of harm for harmgauge. **Licence of the weights: {manifest.licence}.**",
         f"Trained on {rows} rows of {sources}:",
         "",
         *table(manifest.data),
         *_licences(manifest),
         *_teachers(manifest),
+    ]
+
+
+def _imported(manifest: Manifest) -> list[str]:
+    labels, unsafe = manifest.head["labels"], manifest.head["unsafe"]
+    meaning = (
+        f"Of its labels ({', '.join(labels)}) these are unsafe: {', '.join(unsafe)}."
+        if len(labels) > 1
+        else "Its score is higher for what is safer, and is turned round here."
+        if labels[0].startswith("-")
+        else "Its score is higher for what is less safe."
+    )
+    scale = (
+        f"Calibrated on {manifest.calibration.n} texts of {manifest.calibration.data}."
+        if manifest.calibration.n
+        else "**Not calibrated**: costs order texts but are no log-odds, and 0 need not be the "
+        "border. Fit the scale to labels: `harmgauge calibrate --recalibrate platt`."
+    )
+    return [
+        f"The Hugging Face classifier {manifest.base.get('name')}, imported into harmgauge. "
+        f"**Licence of the weights: {manifest.licence}.** What it learnt from is not known here: "
+        "see its own model card.",
+        "",
+        f"{meaning} {scale}",
     ]
 
 
@@ -132,13 +158,16 @@ def _make(manifest: Manifest) -> list[str]:
 def _limits(manifest: Manifest) -> list[str]:
     known = ", ".join(manifest.outputs[1:])
     missing = [name for name in CATEGORIES if name not in manifest.outputs]
-    return [
-        "## Limits",
-        "",
+    own = [
         "- **English.** The data of harmgauge's recipes is English; in a language that is not "
         "among the data above a cost means little.",
         "- **Short texts.** It learnt from short dialogue, requests, posts and answers of language "
         "models. Documents, code and fiction are strange to it, and so are irony and quotation.",
+    ]
+    return [
+        "## Limits",
+        "",
+        *([] if manifest.head else own),
         f"- **Windows.** Texts longer than {manifest.layout.max_tokens} tokens are read in "
         "overlapping windows and get the cost of the worst; what only the whole says is missed.",
         f"- **Categories:** {known}. Others are unknown, not absent. Not supported: "

@@ -27,12 +27,17 @@ def export_transformers(bundle: Path, folder: Path) -> None:
     types tell them apart. Long texts are not windowed: the tokenizer warns.
 
     Raises:
-        BundleError: `bundle` cannot be read or is calibrated by isotonic regression, or `folder`
-            is not empty.
+        BundleError: `bundle` cannot be read, was imported from a Hugging Face classifier or is
+            calibrated by isotonic regression, or `folder` is not empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BundleError(f"{folder} is not empty; name another folder")
     cost_model, tokenizer, manifest = read_cost_model(bundle)
+    if manifest.head:
+        raise BundleError(
+            f"{bundle} was imported from a Hugging Face classifier, whose head the class of gauges "
+            f"cannot hold; use the folder it came from ({manifest.base.get('name')})"
+        )
     scales = manifest.scales
     if any(scale.knots for scale in scales.named.values()):
         raise BundleError(

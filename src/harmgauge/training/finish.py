@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,7 @@ def make_bundle(job: Job, out: Path) -> Path:
         data=learnt_from(job),
         teachers=job.teachers,
         outputs=spec.outputs,
+        head=asdict(spec.head) if spec.head else {},
         categories=dict.fromkeys(spec.outputs[1:], UNCALIBRATED),
     )
     # Not yet where people look for it: a bundle without calibration must never be taken for one.

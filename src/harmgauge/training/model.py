@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,9 +26,10 @@ from transformers.utils import logging as transformers_logging
 from ..errors import BundleError, RecipeError
 from ..exchange import TEMPLATE_ID
 from ..windows import Layout
+from .heads import ClassifierHead, Head
 from .symbols import read_symbols
 
-Pooling = Literal["mean", "last"]
+Pooling = Literal["mean", "last", "first"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class ModelSpec:
     """What a model folder needs beside its weights to be used as it was trained."""
 
     pooling: Pooling
-    """mean over real tokens (encoders) or the last real token (decoders)"""
+    """mean over real tokens (encoders), the last real token (decoders) or the first (classifiers
+    that were trained elsewhere)"""
     layout: Layout
     outputs: tuple[str, ...] = ("cost",)
     """what each output of the head means; the cost comes first"""
@@ -44,6 +46,8 @@ class ModelSpec:
     """the Hub id or folder name the backbone came from"""
     base_sha256: str | None = None
     template: str = TEMPLATE_ID
+    head: Head | None = None
+    """of a classifier that was trained elsewhere; None is linear"""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2)
@@ -51,11 +55,10 @@ class ModelSpec:
     @classmethod
     def from_json(cls, text: str) -> ModelSpec:
         values = json.loads(text)
-        layout = values.pop("layout")
-        for key in ("start", "separator", "end"):
-            layout[key] = tuple(layout[key])
+        values["layout"] = Layout.from_dict(values["layout"])
         values["outputs"] = tuple(values["outputs"])
-        return cls(layout=Layout(**layout), **values)
+        values["head"] = read_head(values.get("head"))
+        return cls(**values)
 
 
 class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see pyproject
@@ -69,7 +72,10 @@ class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see 
         super().__init__()
         self.backbone = backbone
         self.spec = spec
-        self.head = _new_head(_hidden_size(backbone.config), len(spec.outputs))
+        size = _hidden_size(backbone.config)
+        self.head = (
+            ClassifierHead(size, spec.head) if spec.head else _new_head(size, len(spec.outputs))
+        )
         self._first_position = _first_position(backbone)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -87,16 +93,34 @@ class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see 
             # Positions must start at the first real token under left padding too.
             positions = (attention_mask.cumsum(1) - 1).clamp(min=0)
             inputs["position_ids"] = positions + self._first_position
+        if self.spec.layout.segments:
+            inputs["token_type_ids"] = self._segments(input_ids, attention_mask)
         hidden = self.backbone(**inputs).last_hidden_state
         pooled = pool(hidden.float(), attention_mask, self.spec.pooling)
         with torch.autocast(device_type=pooled.device.type, enabled=False):
             scores: Tensor = self.head(pooled)
         return scores
 
+    def _segments(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Token types: 1 after the last separator but the one at the end."""
+        separators = ((input_ids == self.spec.layout.separator[-1]) & attention_mask.bool()).long()
+        passed = separators.cumsum(1) - separators
+        given = (separators.sum(1, keepdim=True) - 1).clamp(min=1)
+        return (passed >= given).long()
+
     def set_outputs(self, outputs: tuple[str, ...]) -> None:
-        """Give the head these outputs; those that it has already keep their weights."""
+        """Give the head these outputs; those that it has already keep their weights.
+
+        Raises:
+            RecipeError: the head is that of a classifier trained elsewhere.
+        """
         if outputs == self.spec.outputs:
             return
+        if self.spec.head is not None:
+            raise RecipeError(
+                f"base {self.spec.base!r} was imported with the head of its classifier, which has "
+                "no room for categories; leave out model.categories"
+            )
         old, self.head = self.head, _new_head(self.head.in_features, len(outputs))
         with torch.no_grad():
             for row, name in enumerate(outputs):
@@ -142,6 +166,14 @@ class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see 
         return model.eval(), Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
+def read_head(values: Mapping[str, Any] | None) -> Head | None:
+    """A head as JSON has it; None or nothing is a linear one."""
+    if not values:
+        return None
+    names = {key: tuple(values[key]) for key in ("labels", "unsafe")}
+    return Head(**{**values, **names})
+
+
 def _new_head(size: int, outputs: int) -> nn.Linear:
     head = nn.Linear(size, outputs, dtype=torch.float32)
     # Small, so that training starts near cost 0, where every loss term is ln 2.
@@ -159,8 +191,10 @@ def pool(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
         mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
         return (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)
     positions = torch.arange(attention_mask.shape[1], device=attention_mask.device)
-    last = (attention_mask * positions).argmax(1)  # rightmost real token
-    return hidden[torch.arange(hidden.shape[0], device=hidden.device), last]
+    if pooling == "first":
+        positions = positions.flip(0)
+    place = (attention_mask * (positions + 1)).argmax(1)  # outermost real token
+    return hidden[torch.arange(hidden.shape[0], device=hidden.device), place]
 
 
 def new_cost_model(
@@ -208,12 +242,16 @@ def new_cost_model(
         base_sha256=base_sha256,
     )
     tokenizer: Tokenizer = fast.backend_tokenizer
-    if isinstance(tokenizer.model, WordPiece):
-        # WordPiece reads a longer run of letters as one unknown token: text would be hidden.
-        cut = pre_tokenizers.FixedLength(tokenizer.model.max_input_chars_per_word)
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([tokenizer.pre_tokenizer, cut])
+    read_long_words(tokenizer)
     read_symbols(tokenizer)
     return CostModel(backbone, spec), tokenizer
+
+
+def read_long_words(tokenizer: Tokenizer) -> None:
+    """Cut runs of letters that WordPiece would read as one unknown token: text would be hidden."""
+    if isinstance(tokenizer.model, WordPiece):
+        cut = pre_tokenizers.FixedLength(tokenizer.model.max_input_chars_per_word)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([tokenizer.pre_tokenizer, cut])
 
 
 def check_positions(backbone: nn.Module, max_tokens: int, base: str) -> None:

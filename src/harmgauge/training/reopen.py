@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import torch
 from tokenizers import Tokenizer
@@ -11,7 +12,7 @@ from transformers import AutoConfig
 from ..bundle import Manifest, read_bundle
 from ..errors import BundleError
 from ..runtime.weights import MODEL
-from .model import CostModel, ModelSpec, Pooling, new_backbone, set_dropout
+from .model import CostModel, ModelSpec, Pooling, new_backbone, read_head, set_dropout
 from .quantise import read_parameters
 
 
@@ -32,14 +33,14 @@ def read_cost_model(
         return *CostModel.load(folder, dropout=dropout), manifest
     if not (folder / "config.json").is_file():
         raise BundleError(f"{folder} has no config.json of its backbone; export it again")
-    pooling: Pooling = "mean" if manifest.pooling == "mean" else "last"
     spec = ModelSpec(
-        pooling,
+        cast(Pooling, manifest.pooling),
         manifest.layout,
         manifest.outputs,
         manifest.base["name"] or "",
         manifest.base["sha256"],
         manifest.template,
+        read_head(manifest.head),
     )
     config = AutoConfig.from_pretrained(folder)
     set_dropout(config, dropout)

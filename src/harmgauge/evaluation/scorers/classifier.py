@@ -19,7 +19,7 @@ from .base import Batch, Floats, Scored
 # Exchanges that are tokenised and sorted by length together.
 _CHUNK = 1024
 # Tokens; tokenizers without a limit state one above it.
-_NO_LIMIT = 1 << 30
+NO_LIMIT = 1 << 30
 
 
 class ClassifierSource:
@@ -29,15 +29,16 @@ class ClassifierSource:
     With a chat template the turns go through it; otherwise prompt and response are read as a pair
     of texts, and a lone one as it is. What is longer than the model takes is cut, and counted.
 
-    One output gives its logit. Of several the stated label gives its log-odds: the logit itself
-    where labels are independent (`multi_label_classification`), else against all others.
+    One output gives its logit. Of several the stated labels give their log-odds, see
+    `training.heads.log_odds`: labels are independent where the config says
+    `multi_label_classification`.
     """
 
     def __init__(
         self,
         name: str,
         folder: Path,
-        label: str | int | None,
+        label: str | int | Sequence[str | int] | None,
         *,
         probability: bool,
         threads: int | None = None,
@@ -47,7 +48,8 @@ class ClassifierSource:
         Args:
             name: of the scorer, for errors.
             folder: with config, weights and tokenizer.
-            label: name or number of the output that is the score; needed where there are several.
+            label: name or number of the output that is the score, or several; needed where the
+                model has several.
             probability: give sigmoids of the log-odds, so that a border can be stated in them.
             threads: cores; None leaves it to torch.
 
@@ -65,14 +67,15 @@ class ClassifierSource:
         if threads is not None:
             torch.set_num_threads(threads)
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self._model, loading = AutoModelForSequenceClassification.from_pretrained(
+            self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self.model, loading = AutoModelForSequenceClassification.from_pretrained(
                 folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
             )
         except (OSError, ValueError, KeyError) as error:
             raise RecipeError(
                 f"{name}: {folder} cannot be read as a sequence classifier "
-                f"({type(error).__name__}); models with code of their own need python: or command:"
+                f"({type(error).__name__}); one with code of its own is measured by python: or "
+                "command: (docs/scorers.md)"
             ) from error
         if missing := sorted(loading["missing_keys"]):
             raise RecipeError(
@@ -80,21 +83,27 @@ class ClassifierSource:
                 "would be random; is it a base model without its head?"
             )
         self._name = name
-        self._model.eval()
-        self._output = self._find(label)
+        self.model.eval()
+        config = self.model.config
+        self.labels = tuple(str(config.id2label[n]) for n in range(config.num_labels))
+        """names of all outputs"""
+        self.independent = config.problem_type == "multi_label_classification"
+        self.outputs = self._find(label)
+        """numbers of those that are the score"""
         self._probability = probability
-        self._longest = self._find_longest()
-        if self._tokenizer.pad_token is None:
-            self._tokenizer.pad_token = self._tokenizer.eos_token
-        if self._model.config.pad_token_id is None:  # decoders look for the last token by it
-            self._model.config.pad_token_id = self._tokenizer.pad_token_id
+        self.longest = self._find_longest()
+        """most tokens, special ones included; `NO_LIMIT` where nothing says so"""
+        if self.tokenizer.pad_token is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+        if config.pad_token_id is None:  # decoders look for the last token by it
+            config.pad_token_id = self.tokenizer.pad_token_id
         self.identity = _hash(folder)
         self.facts: dict[str, Any] = {
             "transformers": folder.name,
-            "architecture": type(self._model).__name__,
-            "label": self._labels[self._output] if len(self._labels) > 1 else None,
-            "chat_template": bool(self._tokenizer.chat_template),
-            "longest": self._longest if self._longest < _NO_LIMIT else None,
+            "architecture": type(self.model).__name__,
+            "label": self._shown_label(),
+            "chat_template": bool(self.tokenizer.chat_template),
+            "longest": self.longest if self.longest < NO_LIMIT else None,
         }
 
     def scores(self, batch: Batch, *, progress: bool) -> Scored:
@@ -114,31 +123,45 @@ class ClassifierSource:
         scores[~np.isfinite(scores)] = np.nan
         return Scored(scores, {"truncated": truncated})
 
-    def _find(self, label: str | int | None) -> int:
-        config = self._model.config
-        self._labels: list[str] = [str(config.id2label[n]) for n in range(config.num_labels)]
-        if label is None and len(self._labels) == 1:
-            return 0
-        if label in self._labels:
-            return self._labels.index(str(label))
-        if isinstance(label, int) and 0 <= label < len(self._labels):
+    def _find(self, label: str | int | Sequence[str | int] | None) -> list[int]:
+        if label is None and len(self.labels) == 1:
+            return [0]
+        several = label if isinstance(label, Sequence) and not isinstance(label, str) else [label]
+        found = sorted({self._find_one(each) for each in several})
+        if 1 < len(self.labels) == len(found) and not self.independent:
+            raise RecipeError(
+                f"{self._name}: all labels are stated as the score; leave out those of the other "
+                f"kind: {', '.join(self.labels)}"
+            )
+        return found
+
+    def _find_one(self, label: str | int | None) -> int:
+        if label in self.labels:
+            return self.labels.index(str(label))
+        if isinstance(label, int) and 0 <= label < len(self.labels):
             return label
-        given = "state as label" if label is None else f"there is no label {label!r}; state"
+        given = "" if label is None else f"there is no label {label!r}; "
         raise RecipeError(
-            f"{self._name}: {given} which output is the score, by name or number: "
-            f"{', '.join(self._labels)}"
+            f"{self._name}: {given}state which label is the score, by name or number: "
+            f"{', '.join(self.labels)}"
         )
 
+    def _shown_label(self) -> str | list[str] | None:
+        if len(self.labels) == 1:
+            return None
+        names = [self.labels[output] for output in self.outputs]
+        return names if len(names) > 1 else names[0]
+
     def _find_longest(self) -> int:
-        config = self._model.config
-        positions = getattr(config, "max_position_embeddings", None) or _NO_LIMIT
+        config = self.model.config
+        positions = getattr(config, "max_position_embeddings", None) or NO_LIMIT
         if "roberta" in config.model_type:  # whose positions begin after that of the pad id
             positions -= config.pad_token_id + 1
-        return int(min(self._tokenizer.model_max_length, positions, _NO_LIMIT))
+        return int(min(self.tokenizer.model_max_length, positions, NO_LIMIT))
 
     def _texts(self, exchange: Exchange) -> tuple[str, ...] | None:
         """The text or the two that the tokenizer gets; None where the chat template refuses."""
-        if not self._tokenizer.chat_template:
+        if not self.tokenizer.chat_template:
             if exchange.prompt is not None and exchange.response is not None:
                 return exchange.prompt, exchange.response
             return (exchange.on_trial,)
@@ -149,31 +172,29 @@ class ClassifierSource:
             turns = (("user", ""), *turns)  # many templates want a user to open the chat
         messages = [{"role": role, "content": text} for role, text in turns]
         try:
-            return (self._tokenizer.apply_chat_template(messages, tokenize=False),)
+            return (self.tokenizer.apply_chat_template(messages, tokenize=False),)
         except TemplateError:
             return None
 
     def _encode(self, texts: tuple[str, ...]) -> tuple[Any, bool]:
         """Tokens, and whether they were cut."""
         # A chat template has written the special tokens already.
-        options = {"add_special_tokens": not self._tokenizer.chat_template, "verbose": False}
-        whole = self._tokenizer(*texts, **options)
-        if len(whole["input_ids"]) <= self._longest:
+        options = {"add_special_tokens": not self.tokenizer.chat_template, "verbose": False}
+        whole = self.tokenizer(*texts, **options)
+        if len(whole["input_ids"]) <= self.longest:
             return whole, False
-        cut = {"truncation": "longest_first", "max_length": self._longest}
-        return self._tokenizer(*texts, **options, **cut), True
+        cut = {"truncation": "longest_first", "max_length": self.longest}
+        return self.tokenizer(*texts, **options, **cut), True
 
     def _run(self, encoded: Sequence[Any]) -> Floats:
         import torch
 
-        inputs = self._tokenizer.pad(encoded, return_tensors="pt")
+        from ...training.heads import log_odds
+
+        inputs = self.tokenizer.pad(encoded, return_tensors="pt")
         with torch.inference_mode():
-            logits = self._model(**inputs).logits.double()
-        chosen = logits[:, self._output]
-        several = len(self._labels) > 1
-        if several and self._model.config.problem_type != "multi_label_classification":
-            others = [n for n in range(len(self._labels)) if n != self._output]
-            chosen = chosen - torch.logsumexp(logits[:, others], dim=1)
+            logits = self.model(**inputs).logits.double()
+        chosen = log_odds(logits, self.outputs, independent=self.independent)
         if self._probability:
             chosen = torch.sigmoid(chosen)
         scores: Floats = chosen.numpy()

@@ -48,8 +48,8 @@ class Description(Section):
     scores: str | None = None
     """a file of scores made elsewhere"""
 
-    label: str | int | None = None
-    """of `transformers`: name or number of the output that is the score"""
+    label: str | int | list[str | int] | None = None
+    """of `transformers`: name or number of the output that is the score, or several"""
     category: str | None = None
     """of `http`: the category that is the score; None takes the highest"""
     model: str | None = None

@@ -1,0 +1,133 @@
+"""A gauge as OpenRLHF's remote reward model: a Python file, or what a server answers.
+
+A file that `--remote_rm_url` (of late `--reward.remote_url`) names:
+
+    from harmgauge import load
+    from harmgauge.integrations.openrlhf import reward_function
+
+    reward_func = reward_function(load(), special_tokens=["<|im_end|>"])
+
+The request has `query`, prompts with their responses as the model's tokenizer decodes them, and
+`prompts`; the answer has `rewards`, `scores` and `extra_logs`, as in OpenRLHF's
+`openrlhf/cli/serve_rm.py` and `examples/python/reward_func.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..errors import ExchangeError, needs_extra
+from ..gauge import Gauge
+from .reward import judge
+
+
+def answer(
+    gauge: Gauge,
+    request: Mapping[str, Any],
+    threshold: float | str | None = None,
+    *,
+    special_tokens: Sequence[str] = (),
+    read_prompt: Callable[[str], Any] = str,
+) -> dict[str, Any]:
+    """What a reward server answers, as plain JSON types.
+
+    Args:
+        gauge: what judges.
+        request: `query`, a list of texts, and `prompts`, the texts that they begin with; without
+            `prompts` a whole query is on trial, as a response. Other keys, such as `labels`, are
+            left alone.
+        threshold: None gives minus the cost, else `min(0, threshold - cost)`; see
+            `integrations.trl`.
+        special_tokens: tokens that are taken off the end of a query: end of text, padding.
+        read_prompt: what a prompt says, a text or messages, where `prompts` are written in a chat
+            template.
+
+    Returns:
+        `rewards`; `scores`, the probability of safe from 0 to 1; and `extra_logs` with `unsafe` and
+        `unjudged`, 0 or 1. Where there is no verdict (blank, or not to be judged) the reward is 0
+        and the score 0.5, since OpenRLHF takes numbers only.
+
+    Raises:
+        ExchangeError: there is no list of queries, or not one with each prompt in it.
+        RecipeError: the gauge has no threshold of that name.
+    """
+    queries, prompts = request.get("query"), request.get("prompts")
+    if not _are_texts(queries):
+        raise ExchangeError("query must be a list of texts")
+    if prompts is None:
+        exchanges = [{"response": _end(query, special_tokens)} for query in queries]
+    elif not _are_texts(prompts) or len(prompts) != len(queries):
+        raise ExchangeError(f"prompts must be a list of {len(queries)} texts, one a query")
+    else:
+        exchanges = [
+            _exchange(read_prompt(prompt), _response(number, query, prompt, special_tokens))
+            for number, (query, prompt) in enumerate(zip(queries, prompts, strict=True), 1)
+        ]
+    judged = judge(gauge, exchanges, threshold)
+    return {
+        "rewards": [0.0 if reward is None else reward for reward, _ in judged],
+        "scores": [
+            0.5 if reward is None or verdict.probability is None else 1 - verdict.probability
+            for reward, verdict in judged
+        ],
+        "extra_logs": {
+            "unsafe": [float(bool(verdict.unsafe)) for _, verdict in judged],
+            "unjudged": [float(reward is None) for reward, _ in judged],
+        },
+    }
+
+
+def reward_function(
+    gauge: Gauge, threshold: float | str | None = None, **options: Any
+) -> Callable[..., dict[str, Any]]:
+    """The `reward_func` that OpenRLHF looks for in a Python file; its answer holds tensors.
+
+    Arguments as for `answer`.
+
+    Raises:
+        RecipeError: the gauge has no threshold of that name.
+        HarmgaugeError: torch is not installed.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise needs_extra("train", "OpenRLHF's reward function") from None
+    gauge.threshold(threshold)  # a wrong name shows before any training
+
+    def reward_func(
+        queries: Sequence[str], prompts: Sequence[str], labels: Any = None, **_: Any
+    ) -> dict[str, Any]:
+        request = {"query": list(queries), "prompts": list(prompts)}
+        found = answer(gauge, request, threshold, **options)
+        logs = {key: torch.tensor(values) for key, values in found.pop("extra_logs").items()}
+        return {**{key: torch.tensor(values) for key, values in found.items()}, "extra_logs": logs}
+
+    return reward_func
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _response(number: int, query: str, prompt: str, special_tokens: Sequence[str]) -> str:
+    place = query.find(prompt)
+    if place < 0:
+        raise ExchangeError(
+            f"query {number} does not hold its prompt, as when it was cut to fit; let the trainer "
+            "leave out prompts that are too long"
+        )
+    return _end(query[place + len(prompt) :], special_tokens)
+
+
+def _end(text: str, special_tokens: Sequence[str]) -> str:
+    """The text without special tokens at its end."""
+    while found := next((each for each in special_tokens if each and text.endswith(each)), None):
+        text = text.removesuffix(found)
+    return text
+
+
+def _exchange(prompt: Any, response: str) -> Any:
+    if isinstance(prompt, str):
+        return {"prompt": prompt, "response": response}
+    return [*prompt, {"role": "assistant", "content": response}]

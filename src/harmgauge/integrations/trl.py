@@ -1,0 +1,53 @@
+"""A gauge as a reward of TRL's trainers, such as GRPO and RLOO.
+
+    from trl import GRPOTrainer
+    from harmgauge import load
+    from harmgauge.integrations.trl import reward_function
+
+    GRPOTrainer(model=…, reward_funcs=[reward_function(load())], train_dataset=…)
+
+TRL itself is not imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..gauge import Gauge
+from .reward import judge
+
+
+def reward_function(
+    gauge: Gauge, threshold: float | str | None = None
+) -> Callable[..., list[float | None]]:
+    """A reward function: the safer a completion in the light of its prompt, the higher.
+
+    Args:
+        gauge: what judges.
+        threshold: None gives minus the cost. A cost, or the name of a stored threshold, gives
+            `min(0, threshold - cost)`: 0 for what is safe enough.
+
+    Returns:
+        A function of `prompts` and `completions`, both texts or both lists of messages, and any
+        other columns, which it leaves alone. It gives one float each, None where there is no
+        verdict (blank, or not text), which TRL leaves out of the sum of rewards. Its name, in TRL's
+        logs, is that of the gauge.
+
+    Raises:
+        RecipeError: the gauge has no threshold of that name.
+    """
+    gauge.threshold(threshold)  # a wrong name shows before any training
+
+    def reward(prompts: Sequence[Any], completions: Sequence[Any], **_: Any) -> list[float | None]:
+        exchanges = map(_exchange, prompts, completions)
+        return [value for value, _ in judge(gauge, exchanges, threshold)]
+
+    reward.__name__ = f"harmgauge_{gauge.name}"
+    return reward
+
+
+def _exchange(prompt: Any, completion: Any) -> Any:
+    if isinstance(prompt, str):
+        return {"prompt": prompt, "response": completion}
+    return [*prompt, *completion]
