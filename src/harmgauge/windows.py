@@ -76,7 +76,7 @@ class Windower:
 
     def windows(self, exchange: Exchange) -> list[list[int]]:
         """All windows of an exchange, in reading order; at least one."""
-        return self._windows(exchange, self._ids(exchange.on_trial))
+        return self._joined(*self._cut(exchange, self._ids(exchange.on_trial)))
 
     def read(self, exchange: Exchange) -> list[list[int]]:
         """All windows of an exchange that is to be judged, not blank.
@@ -84,12 +84,23 @@ class Windower:
         Raises:
             ExchangeError: nothing of the text on trial is read, punctuation at most.
         """
+        return self._joined(*self.cut(exchange))
+
+    def cut(self, exchange: Exchange) -> tuple[list[int], list[Sequence[int]]]:
+        """What stands before the text on trial in every window, and the text's ids by window.
+
+        Raises:
+            ExchangeError: nothing of the text on trial is read, punctuation at most.
+        """
         encoding = self._encode(exchange.on_trial)
         if not self._is_read(encoding, exchange.on_trial):
             raise ExchangeError(NOTHING_READ)
-        return self._windows(exchange, encoding.ids)
+        return self._cut(exchange, encoding.ids)
 
-    def _windows(self, exchange: Exchange, text: list[int]) -> list[list[int]]:
+    def _joined(self, opening: list[int], parts: list[Sequence[int]]) -> list[list[int]]:
+        return [[*opening, *part, *self.layout.end] for part in parts]
+
+    def _cut(self, exchange: Exchange, text: list[int]) -> tuple[list[int], list[Sequence[int]]]:
         *given_turns, on_trial = exchange.turns
         given: list[int] = []
         for turn in given_turns:
@@ -102,10 +113,7 @@ class Windower:
         if len(text) > room:  # only then is the given part cut, and at most to half
             given = _head_and_tail(given, max(budget // 2, budget - len(text)))
             room = budget - len(given)
-        return [
-            [*layout.start, *given, *marker, *part, *layout.end]
-            for part in _overlapping(text, room, layout.overlap)
-        ]
+        return [*layout.start, *given, *marker], _overlapping(text, room, layout.overlap)
 
     def _turn(self, turn: Turn) -> list[int]:
         role, text = turn
