@@ -45,7 +45,7 @@ def rows(tmp_path_factory) -> Path:
     write_rows(
         folder / "pairs" / "train.jsonl",
         [
-            {"prompt": f"hello {i}", "chosen": f"nice {safer}", "rejected": f"rain {other}"}
+            {"prompt": f"water {i}", "chosen": f"nice {safer}", "rejected": f"rain {other}"}
             for i, (safer, other) in enumerate(zip(made[40:60], made[60:80], strict=True))
         ],
     )
@@ -148,7 +148,7 @@ def test_the_end_is_not_learnt_where_the_response_is_cut(make, llama_base, tmp_p
     long = "cat sits on the mat " * 9
     write_rows(
         tmp_path / "train.jsonl",
-        [{"prompt": f"hello {i}", "response": long} for i in range(20)],
+        [{"prompt": f"water {i}", "response": long} for i in range(20)],
     )
     job = pipeline.prepare(make({"path": str(tmp_path / "train.jsonl")}), tmp_path)
     end = AutoTokenizer.from_pretrained(llama_base).eos_token_id
@@ -219,7 +219,7 @@ class Leaky(torch.nn.Module):
 
 def test_packing_is_refused_where_attention_leaks(job, make, rows, monkeypatch):
     packing.check_packing(job.model, None)
-    with pytest.raises(RecipeError, match="packing is refused: .* set optim.packing=false"):
+    with pytest.raises(RecipeError, match=r"packing is refused: .* set optim.packing=false"):
         packing.check_packing(Leaky(), None)
     with pytest.raises(RecipeError, match="with eager attention"):
         packing.check_packing(Leaky(), "eager")
@@ -295,7 +295,7 @@ def test_a_second_stage_inherits_the_data_of_the_first(tuned, make, rows):
     assert [each["source"] for each in job.provenance.data] == [
         *("tiny-sft: alpaca", "tiny-sft: pairs", "singles")
     ]
-    with pytest.raises(RecipeError, match="licence CC0-1.0 is open, but tiny-sft: alpaca"):
+    with pytest.raises(RecipeError, match=r"licence CC0-1\.0 is open, but tiny-sft: alpaca"):
         pipeline.prepare(make(base=base, licence="CC0-1.0"), rows)
 
 

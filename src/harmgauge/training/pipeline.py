@@ -49,7 +49,7 @@ class Job:
     model: CostModel
     tokenizer: Tokenizer
     earlier_data: tuple[Mapping[str, Any], ...]
-    """what the base was trained on before, where it is a gauge"""
+    """what the base was trained on before, where it is a gauge or comes from `harmgauge sft`"""
     teachers: tuple[Mapping[str, Any], ...]
     """as in `Manifest.teachers`, those of the base first"""
     train: list[Example]
