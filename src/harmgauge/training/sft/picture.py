@@ -17,7 +17,8 @@ def draw_loss(log: Path, picture: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
     for key, label in (("loss", "training"), ("eval_loss", "validation")):
         points = [(r["step"], r[key]) for r in records if key in r]
-        axes.plot(*zip(*points, strict=True), label=label) if points else None
+        if points:
+            axes.plot(*zip(*points, strict=True), label=label)
     best = min((r for r in records if "eval_loss" in r), key=lambda r: float(r["eval_loss"]))
     axes.plot(best["step"], best["eval_loss"], "o", color="black", label="checkpoint kept")
     axes.set(xlabel="step", ylabel="loss a token of the responses, nats", title="Fine-tuning")
