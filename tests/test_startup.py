@@ -24,6 +24,7 @@ HEAVY = {
     "tokenizers",
     "torch",
     "transformers",
+    "trl",
     "yaml",
 }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -81,6 +81,51 @@ def validate(kind: type[S], values: dict[Any, Any], path: Path) -> S:
     except ValidationError as error:
         problems = "; ".join(_explain(kind, problem) for problem in error.errors())
         raise RecipeError(f"{path}: {problems}") from None
+
+
+def read_section(kind: type[S], path: Path, overrides: Sequence[str], *, see: str) -> S:
+    """A recipe of that kind, with `key=value` overrides; `see` is the page that lists its keys.
+
+    Raises:
+        RecipeError: the file is missing or no YAML, or a key is unknown, missing, there twice or
+            ill-valued.
+    """
+    values = read_mapping(path, "recipe", see)
+    for override in overrides:
+        _override(values, override)
+    return validate(kind, values, path)
+
+
+def _override(values: Any, override: str) -> None:
+    """Set one dotted key, such as `data.train.0.cap=100`, in the raw YAML values.
+
+    A position one past the end of a list appends to it.
+    """
+    key, sign, text = override.partition("=")
+    if not sign or not key:
+        raise RecipeError(f"override {override!r} is not of the form key=value")
+    *parents, last = key.split(".")
+    target = values
+    try:
+        for parent in parents:
+            if isinstance(target, list):
+                target = target[int(parent)]
+            else:
+                if target.get(parent) is None:
+                    target[parent] = {}
+                target = target[parent]
+        value = yaml.safe_load(text)  # reads 1e-4 as a string, which pydantic makes a number
+        if isinstance(target, list):
+            if int(last) == len(target):
+                target.append(value)
+            else:
+                target[int(last)] = value
+        else:
+            target[last] = value
+    except yaml.YAMLError:
+        raise RecipeError(f"the value of override {override!r} is not valid YAML") from None
+    except (ValueError, IndexError, AttributeError, TypeError):
+        raise RecipeError(f"override {override!r} names no place in the recipe") from None
 
 
 class _Loader(yaml.SafeLoader):

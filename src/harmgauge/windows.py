@@ -59,6 +59,19 @@ class Layout:
         return cls(**{**values, **ids, "turns": turns})
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The windows of an exchange: token ids of what all have in common, and what each has."""
+
+    before: list[int]
+    parts: list[Sequence[int]]
+    """the text on trial by window"""
+    after: list[int]
+
+    def windows(self) -> list[list[int]]:
+        return [[*self.before, *part, *self.after] for part in self.parts]
+
+
 class Windower:
     """Turns exchanges into lists of token ids of at most `layout.max_tokens`.
 
@@ -95,7 +108,7 @@ class Windower:
 
     def windows(self, exchange: Exchange) -> list[list[int]]:
         """All windows of an exchange, in reading order; at least one."""
-        return self._windows(exchange, self._ids(exchange.on_trial))
+        return self._cut(exchange, self._ids(exchange.on_trial)).windows()
 
     def read(self, exchange: Exchange) -> list[list[int]]:
         """All windows of an exchange that is to be judged, not blank.
@@ -103,12 +116,20 @@ class Windower:
         Raises:
             ExchangeError: nothing of the text on trial is read, punctuation at most.
         """
+        return self.cut(exchange).windows()
+
+    def cut(self, exchange: Exchange) -> Cut:
+        """The windows of an exchange, in their parts.
+
+        Raises:
+            ExchangeError: nothing of the text on trial is read, punctuation at most.
+        """
         encoding = self._encode(exchange.on_trial)
         if not self._is_read(encoding, exchange.on_trial):
             raise ExchangeError(NOTHING_READ)
-        return self._windows(exchange, encoding.ids)
+        return self._cut(exchange, encoding.ids)
 
-    def _windows(self, exchange: Exchange, text: list[int]) -> list[list[int]]:
+    def _cut(self, exchange: Exchange, text: list[int]) -> Cut:
         *given_turns, on_trial = exchange.turns
         given: list[int] = []
         for turn in given_turns:
@@ -122,10 +143,9 @@ class Windower:
         if len(text) > room:  # only then is the given part cut, and at most to half
             given = _head_and_tail(given, max(budget // 2, budget - len(text)))
             room = budget - len(given)
-        return [
-            [*layout.start, *given, *opening, *part, *closing, *layout.end]
-            for part in _overlapping(text, room, layout.overlap)
-        ]
+        before = [*layout.start, *given, *opening]
+        parts = _overlapping(text, room, layout.overlap)
+        return Cut(before, parts, [*closing, *layout.end])
 
     def _turn(self, turn: Turn) -> list[int]:
         role, text = turn

@@ -66,6 +66,29 @@ def decoder_base(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def llama_base(tmp_path_factory) -> Path:
+    """A language model with its head."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(1)
+    tokenizer = make_tokenizer()
+    end = tokenizer.token_to_id("[SEP]")
+    config = LlamaConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=MAX_TOKENS,
+        bos_token_id=end,
+        eos_token_id=end,
+        pad_token_id=end,
+    )
+    return _save_base(tmp_path_factory.mktemp("llama-base"), LlamaForCausalLM(config))
+
+
+@pytest.fixture(scope="session")
 def data_folder(tmp_path_factory) -> Path:
     """Singles and pairs; in a pair the safer response is the one without snow."""
     folder = tmp_path_factory.mktemp("data")

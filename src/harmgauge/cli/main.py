@@ -22,6 +22,7 @@ VERBS = {
     "compare": "Set one gauge against another on the same data.",
     "calibrate": "Store thresholds that keep a promise, or fit the scale to your labels.",
     "data": "Check, describe, split or fetch training data.",
+    "sft": "Fine-tune a language model on responses, a base for train.",
     "train": "Train a cost model from a recipe and write its bundle.",
     "export": "Turn a gauge into a Hugging Face folder.",
     "import": "Turn a Hugging Face classifier into a gauge.",

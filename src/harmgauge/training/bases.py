@@ -16,6 +16,7 @@ from ..gauges import find
 from .model import CostModel, check_positions, new_cost_model
 from .recipe import Model
 from .reopen import read_cost_model
+from .sft.provenance import read_provenance
 
 GAUGE = "gauge:"
 """before the name or folder of a gauge that training goes on from"""
@@ -28,7 +29,7 @@ class Base:
     model: CostModel
     tokenizer: Tokenizer
     data: tuple[Mapping[str, Any], ...] = ()
-    """what a gauge was trained on before, with its licences: `source`, `licence`, `rows`"""
+    """what a gauge or a fine-tuned model was trained on before: `source`, `licence`, `rows`"""
     teachers: tuple[Mapping[str, Any], ...] = ()
     """its teachers, as in `Manifest.teachers`"""
 
@@ -41,7 +42,7 @@ def load_base(base: str, settings: Model) -> Base:
         settings: a recipe's `model` section.
 
     Raises:
-        RecipeError: the base cannot be loaded, or the settings do not fit it.
+        RecipeError: the base or what it says of itself cannot be read, or the settings do not fit.
         BundleError: there is no such gauge, or it is damaged.
     """
     if base.startswith(GAUGE):
@@ -55,7 +56,11 @@ def load_base(base: str, settings: Model) -> Base:
         base_sha256=weights_sha256(place),
     )
     model.set_outputs(("cost", *settings.categories))
-    return Base(model, tokenizer)
+    tuned = read_provenance(place)
+    if tuned is None:
+        return Base(model, tokenizer)
+    model.spec = replace(model.spec, base=tuned.title)
+    return Base(model, tokenizer, tuned.inherited())
 
 
 def _gauge(base: str, settings: Model) -> Base:

@@ -8,7 +8,7 @@ from torch import nn
 
 from ..errors import RecipeError
 from .model import CostModel
-from .recipe import Model
+from .recipe import Lora, Model
 
 
 def choose_trainable(model: CostModel, settings: Model) -> None:
@@ -24,7 +24,7 @@ def choose_trainable(model: CostModel, settings: Model) -> None:
                 "model.lora freezes the whole base already; leave out model.freeze_embeddings and "
                 "model.freeze_layers, or model.lora"
             )
-        model.backbone = _with_lora(model.backbone, settings)
+        model.backbone = with_lora(model.backbone, settings.lora)
         return
     if settings.freeze_embeddings:
         model.backbone.get_input_embeddings().requires_grad_(False)
@@ -57,11 +57,14 @@ def merged_backbone(backbone: nn.Module) -> nn.Module:
     return merged
 
 
-def _with_lora(backbone: nn.Module, settings: Model) -> nn.Module:
+def with_lora(backbone: nn.Module, lora: Lora) -> nn.Module:
+    """The backbone with adapters, which alone are trained.
+
+    Raises:
+        RecipeError: they fit no module.
+    """
     from peft import LoraConfig, get_peft_model
 
-    assert settings.lora is not None
-    lora = settings.lora
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,

@@ -33,7 +33,7 @@ def check_licence(
     Args:
         licence: of the weights to be made.
         teachers: as in `Manifest.teachers`.
-        earlier: data of the gauge that training goes on from, as in `Manifest.data`.
+        earlier: data of the gauge or model that training goes on from, as in `Manifest.data`.
 
     Raises:
         RecipeError: it does; what a non-commercial gauge teaches is non-commercial.

@@ -133,7 +133,7 @@ class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see 
     def save(self, folder: Path, tokenizer: Tokenizer) -> None:
         """Write a model folder; `folder` is made."""
         folder.mkdir(parents=True, exist_ok=True)
-        with _quiet_transformers():
+        with quiet_transformers():
             self.backbone.save_pretrained(folder)
         save_file(
             {name: value.contiguous() for name, value in self.head.state_dict().items()},
@@ -153,7 +153,7 @@ class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see 
             if not (folder / name).is_file():
                 raise BundleError(f"{folder} is not a model folder: it has no {name}")
         spec = ModelSpec.from_json((folder / "harmgauge.json").read_text(encoding="utf-8"))
-        config = _load_config(str(folder))
+        config = load_config(str(folder))
         set_dropout(config, dropout)
         model = cls(_load_backbone(str(folder), config), spec)
         # strict: a head that is missing or misshapen must never be replaced by a random one.
@@ -217,34 +217,52 @@ def new_cost_model(
         RecipeError: the base cannot be loaded, is neither encoder nor decoder, has no tokenizer,
             or has fewer positions than `max_tokens`.
     """
-    config = _load_config(base)
+    config = load_config(base)
     if config.is_encoder_decoder:
         raise RecipeError(f"base {base!r} is an encoder with a decoder; name one that is either")
     set_dropout(config, dropout)
     try:
         backbone = _load_backbone(base, config)
-        fast = AutoTokenizer.from_pretrained(base)
     except (OSError, ValueError, SafetensorError) as error:
-        raise RecipeError(
-            f"the weights or the tokenizer of base {base!r} cannot be loaded "
-            f"({type(error).__name__}); make the folder again (recipes/README.md)"
-        ) from error
-    # Where its files are missing, transformers makes a tokenizer that knows no word.
-    if not fast.is_fast or fast.vocab_size <= len(fast.all_special_ids):
-        raise RecipeError(f"base {base!r} has no tokenizer.json; put it into the folder")
-    check_positions(backbone, max_tokens, base)
+        raise unloadable(base, error) from error
     encoder = is_encoder(config)
-    layout = _layout(fast, max_tokens, encoder=encoder)
+    fast, layout = load_tokenizer(base, max_tokens, encoder=encoder)
+    check_positions(backbone, max_tokens, base)
     spec = ModelSpec(
         pooling=pooling or ("mean" if encoder else "last"),
         layout=layout,
         base=Path(base).name if Path(base).is_dir() else base,
         base_sha256=base_sha256,
     )
+    return CostModel(backbone, spec), fast.backend_tokenizer
+
+
+def load_tokenizer(base: str, max_tokens: int, *, encoder: bool) -> tuple[Any, Layout]:
+    """The fast tokenizer of a base, made to hide no text, and where its special tokens go.
+
+    Raises:
+        RecipeError: the base has none, or it cannot be loaded.
+    """
+    try:
+        fast = AutoTokenizer.from_pretrained(base)
+    except (OSError, ValueError) as error:
+        raise unloadable(base, error) from error
+    # Where its files are missing, transformers makes a tokenizer that knows no word.
+    if not fast.is_fast or fast.vocab_size <= len(fast.all_special_ids):
+        raise RecipeError(f"base {base!r} has no tokenizer.json; put it into the folder")
+    layout = _layout(fast, max_tokens, encoder=encoder)
     tokenizer: Tokenizer = fast.backend_tokenizer
     read_long_words(tokenizer)
     read_symbols(tokenizer)
-    return CostModel(backbone, spec), tokenizer
+    return fast, layout
+
+
+def unloadable(base: str, error: Exception) -> RecipeError:
+    """The error for a base whose files are there and not whole."""
+    return RecipeError(
+        f"the weights or the tokenizer of base {base!r} cannot be loaded "
+        f"({type(error).__name__}); make the folder again (recipes/README.md)"
+    )
 
 
 def read_long_words(tokenizer: Tokenizer) -> None:
@@ -313,7 +331,12 @@ def _hidden_size(config: Any) -> int:
     return int(config.get_text_config().hidden_size)
 
 
-def _load_config(base: str) -> Any:
+def load_config(base: str) -> Any:
+    """The config of a base.
+
+    Raises:
+        RecipeError: there is no such base.
+    """
     try:
         return AutoConfig.from_pretrained(base)
     except (OSError, ValueError) as error:
@@ -325,7 +348,7 @@ def _load_config(base: str) -> Any:
 
 def _load_backbone(base: str, config: Any) -> nn.Module:
     # Masked-LM heads in a checkpoint are not ours; the warning about them would only alarm.
-    with _quiet_transformers():
+    with quiet_transformers():
         backbone: nn.Module = AutoModel.from_pretrained(
             base, config=config, **_backbone_options(config)
         )
@@ -333,7 +356,8 @@ def _load_backbone(base: str, config: Any) -> nn.Module:
 
 
 @contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
+    """No bars and warnings of transformers; they are about what is done on purpose."""
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +14,13 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from ..data.schema import shown
 from ..errors import RecipeError
-from ..settings import validate
 from ..windows import Windower
 from .bases import Base, load_base
 from .categories import CategoryCount, count_categories, flagged
 from .checkpoints import write_text
 from .cost import check_choice, train
-from .examples import Example, LoadedSource, SourceReport, drop_leaks, load_sources, tokenise
+from .examples import Example, LoadedSource, drop_leaks, load_sources, tokenise
 from .finish import make_bundle
 from .freezing import choose_trainable, merged_backbone
 from .kinds import count_kinds
@@ -34,8 +30,10 @@ from .noise import apply_doubts
 from .overlap import overlap
 from .promises import SafeTexts, safe_texts
 from .recipe import Recipe
+from .run_folder import check_run_folder, replaced_folder
 from .schedule import Schedule, make_schedule
 from .soup import greedy_soup
+from .source_table import source_table
 from .teachers import provenance, taught
 from .validation import check_calibration
 from .vocabulary import prune_vocabulary, texts_of, used_tokens
@@ -52,7 +50,7 @@ class Job:
     model: CostModel
     tokenizer: Tokenizer
     earlier_data: tuple[Mapping[str, Any], ...]
-    """what the base was trained on before, where it is a gauge"""
+    """what the base was trained on before, where it is a gauge or comes from `harmgauge sft`"""
     teachers: tuple[Mapping[str, Any], ...]
     """as in `Manifest.teachers`, those of the base first"""
     train: list[Example]
@@ -70,26 +68,13 @@ class Job:
 
     def describe(self) -> str:
         """A table of what became of the rows of each source."""
-        columns = [entry.name for entry in fields(SourceReport) if entry.name != "licence"]
-        lines = []
-        for title, loaded in (
-            ("train", self.train_sources),
-            ("valid", self.valid_sources),
-            ("thresholds", self.threshold_sources),
-        ):
-            if not loaded:
-                continue
-            rows = [[str(asdict(each.report)[c]) for c in columns] for each in loaded]
-            header = [title, *(c.replace("_", " ") for c in columns[1:])]
-            widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-            for row in (header, *rows):
-                cells = (f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True))
-                lines.append("  ".join(cells))
-            lines += [
-                f"{each.report.source}: columns not used: {shown(each.unused)}"
-                for each in loaded
-                if each.unused
-            ]
+        lines = source_table(
+            {
+                "train": self.train_sources,
+                "valid": self.valid_sources,
+                "thresholds": self.threshold_sources,
+            }
+        )
         lines.append(f"training sources: {overlap(self.train_sources)}")
         if least := self.recipe.model.min_token_count:
             kept = self.tokenizer.get_vocab_size()
@@ -181,7 +166,7 @@ def run(
         RecipeError: `out` holds a run and `resume` is not asked for, a run of other settings, or
             something else.
     """
-    _check_folder(out, recipe, resume)
+    check_run_folder(out, recipe, resume, may_differ=AFTER_TRAINING)
     job = prepare(recipe, folder)
     out.mkdir(parents=True, exist_ok=True)
     write_text(recipe.model_dump_json(indent=2, by_alias=True), out / "recipe.json")
@@ -197,11 +182,8 @@ def run(
         train(job.model, job.train, job.watched, recipe, out, resume=resume, quiet=quiet)
         draw_losses(out / "log.jsonl", out / "loss.png")
         job.model.backbone = merged_backbone(job.model.backbone)
-    new = out / "model.new"
-    shutil.rmtree(new, ignore_errors=True)
-    job.model.save(new, job.tokenizer)
-    shutil.rmtree(out / "model", ignore_errors=True)
-    os.replace(new, out / "model")
+    with replaced_folder(out / "model") as new:
+        job.model.save(new, job.tokenizer)
     return make_bundle(job, out)
 
 
@@ -213,31 +195,6 @@ def _with_vocabulary(base: Base, least: int | None, sources: Iterable[LoadedSour
     used = used_tokens(base.tokenizer, texts, least)
     model, tokenizer = prune_vocabulary(base.model, base.tokenizer, used)
     return replace(base, model=model, tokenizer=tokenizer)
-
-
-def _check_folder(out: Path, recipe: Recipe, resume: bool) -> None:
-    path = out / "recipe.json"
-    if not path.exists():
-        # Folders in it that are called as those of a run would be replaced.
-        if out.is_dir() and any(out.iterdir()):
-            raise RecipeError(f"{out} is not empty and holds no run; choose another --out")
-        return
-    if not resume:
-        raise RecipeError(
-            f"{out} holds a run; go on with --resume, choose another --out or remove it"
-        )
-    # Read as a recipe, so that keys which came later have their defaults.
-    begun = validate(Recipe, json.loads(path.read_text(encoding="utf-8")), path)
-    changed = [
-        key
-        for key in Recipe.model_fields
-        if key not in AFTER_TRAINING and getattr(begun, key) != getattr(recipe, key)
-    ]
-    if changed:
-        raise RecipeError(
-            f"{out} was begun with other settings ({', '.join(changed)}); resume with the same "
-            "recipe and overrides, or choose another --out"
-        )
 
 
 def draw_losses(log: Path, picture: Path) -> None:

@@ -10,12 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import Field, field_validator, model_validator
 
 from ..data.columns import ColumnRole
-from ..errors import RecipeError
-from ..settings import Labels, Section, read_mapping, validate
+from ..settings import Labels, Section, read_section
 from ..taxonomy import CATEGORIES, category_key
 
 
@@ -241,39 +239,4 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         RecipeError: the file is missing or no YAML, or a key is unknown, missing, there twice or
             ill-valued.
     """
-    values = read_mapping(path, "recipe", "recipes/README.md")
-    for override in overrides:
-        _override(values, override)
-    return validate(Recipe, values, path)
-
-
-def _override(values: Any, override: str) -> None:
-    """Set one dotted key, such as `data.train.0.cap=100`, in the raw YAML values.
-
-    A position one past the end of a list appends to it.
-    """
-    key, sign, text = override.partition("=")
-    if not sign or not key:
-        raise RecipeError(f"override {override!r} is not of the form key=value")
-    *parents, last = key.split(".")
-    target = values
-    try:
-        for parent in parents:
-            if isinstance(target, list):
-                target = target[int(parent)]
-            else:
-                if target.get(parent) is None:
-                    target[parent] = {}
-                target = target[parent]
-        value = yaml.safe_load(text)  # reads 1e-4 as a string, which pydantic makes a number
-        if isinstance(target, list):
-            if int(last) == len(target):
-                target.append(value)
-            else:
-                target[int(last)] = value
-        else:
-            target[last] = value
-    except yaml.YAMLError:
-        raise RecipeError(f"the value of override {override!r} is not valid YAML") from None
-    except (ValueError, IndexError, AttributeError, TypeError):
-        raise RecipeError(f"override {override!r} names no place in the recipe") from None
+    return read_section(Recipe, path, overrides, see="recipes/README.md")

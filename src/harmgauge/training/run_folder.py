@@ -1,0 +1,56 @@
+"""The folder of a run: begun once, gone on with by the same settings, never overwritten."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import RecipeError
+from ..settings import Section, validate
+
+
+def check_run_folder(
+    out: Path, recipe: Section, resume: bool, *, may_differ: Collection[str] = ()
+) -> None:
+    """See that `out` is free for a run, or holds one of this recipe that is to be resumed.
+
+    Raises:
+        RecipeError: it holds a run and `resume` is not asked for, a run of other settings than
+            those that `may_differ`, or something else.
+    """
+    path = out / "recipe.json"
+    if not path.exists():
+        # Folders in it that are called as those of a run would be replaced.
+        if out.is_dir() and any(out.iterdir()):
+            raise RecipeError(f"{out} is not empty and holds no run; choose another --out")
+        return
+    if not resume:
+        raise RecipeError(
+            f"{out} holds a run; go on with --resume, choose another --out or remove it"
+        )
+    # Read as a recipe, so that keys which came later have their defaults.
+    begun = validate(type(recipe), json.loads(path.read_text(encoding="utf-8")), path)
+    changed = [
+        key
+        for key in type(recipe).model_fields
+        if key not in may_differ and getattr(begun, key) != getattr(recipe, key)
+    ]
+    if changed:
+        raise RecipeError(
+            f"{out} was begun with other settings ({', '.join(changed)}); resume with the same "
+            "recipe and overrides, or choose another --out"
+        )
+
+
+@contextmanager
+def replaced_folder(place: Path) -> Iterator[Path]:
+    """A new folder to fill, which takes its place once it is whole."""
+    new = place.with_name(f"{place.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    yield new
+    shutil.rmtree(place, ignore_errors=True)
+    os.replace(new, place)
