@@ -15,7 +15,7 @@ The request has `query`, prompts with their responses as the model's tokenizer d
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..errors import ExchangeError, needs_extra
 from ..gauge import Gauge
@@ -106,7 +106,7 @@ def reward_function(
     return reward_func
 
 
-def _are_texts(value: Any) -> bool:
+def _are_texts(value: Any) -> TypeGuard[list[str]]:
     return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,8 +30,8 @@ class ClassifierHead(nn.Module):  # type: ignore[misc]  # torch is not followed,
 
     def __init__(self, size: int, head: Head) -> None:
         super().__init__()
-        self.dense = nn.Linear(size, size) if head.activation else None
-        self._activation = ACT2FN[head.activation] if head.activation else None
+        self.dense: Any = nn.Linear(size, size) if head.activation else None
+        self._activation: Any = ACT2FN[head.activation] if head.activation else None
         self.labels = nn.Linear(size, len(head.labels))
         self._unsafe = [head.labels.index(name) for name in head.unsafe]
         self._independent = head.independent

@@ -183,11 +183,12 @@ def _cost_model(
 
 def _parts(
     source: ClassifierSource,
-) -> tuple[nn.Module, Pooling, nn.Module | None, str, nn.Linear]:
+) -> tuple[Any, Pooling, Any, str, nn.Linear]:
     """Backbone, pooling, dense layer, its activation, and the layer that gives the labels."""
     model = source.model
-    backbone, config = getattr(model, model.base_model_prefix, None), model.config
-    head = getattr(model, "score", None)
+    backbone: Any = getattr(model, model.base_model_prefix, None)
+    config = model.config
+    head: Any = getattr(model, "score", None)
     if isinstance(head, nn.Linear) and not is_encoder(config):
         return backbone, "last", None, "", head
     head = getattr(model, "classifier", None)
@@ -199,7 +200,8 @@ def _parts(
             return backbone, "first", model.pre_classifier, "relu", head
         if hasattr(getattr(model, "pooler", None), "dense"):  # DeBERTa
             return backbone, "first", model.pooler.dense, config.pooler_hidden_act, head
-        if hasattr(pooler := getattr(backbone, "pooler", None), "dense"):  # BERT
+        pooler: Any = getattr(backbone, "pooler", None)
+        if hasattr(pooler, "dense"):  # BERT
             backbone.pooler = None  # it moves into the head
             return backbone, "first", pooler.dense, "tanh", head
     raise BundleError(

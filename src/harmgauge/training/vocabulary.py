@@ -100,11 +100,17 @@ def prune_vocabulary(
     config.vocab_size = len(kept)
     for key, old in special.items():
         setattr(config, key, new_id.get(old))
-    around = {
-        key: tuple(new_id[id] for id in getattr(layout, key))
-        for key in ("start", "separator", "end")
-    }
-    model.spec = replace(model.spec, layout=replace(layout, **around))
+
+    def renumbered(ids: Iterable[int]) -> tuple[int, ...]:
+        return tuple(new_id[id] for id in ids)
+
+    layout = replace(
+        layout,
+        start=renumbered(layout.start),
+        separator=renumbered(layout.separator),
+        end=renumbered(layout.end),
+    )
+    model.spec = replace(model.spec, layout=layout)
     return model, Tokenizer.from_str(json.dumps(state))
 
 
