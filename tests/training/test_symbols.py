@@ -1,4 +1,4 @@
-"""Read with the real tokenizer of the embedded gauge, made before symbols were read."""
+"""Read with the real tokenizer of the embedded gauge, as it is before symbols are read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from tiny import make_tokenizer
 
 
 def embedded() -> Tokenizer:
-    return Tokenizer.from_file(str(find(None) / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(find(None) / "tokenizer.json"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    return tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +90,12 @@ def test_a_tokenizer_without_a_normalizer_of_its_own_gets_one():
     tokenizer.normalizer = normalizers.Sequence([])
     read_symbols(tokenizer)
     assert read(tokenizer, "cat🐷 𝐜𝐚𝐭") == "cat pig face cat"
+
+
+def test_a_tokenizer_that_reads_symbols_is_left_as_it_is(tokenizer):
+    again = Tokenizer.from_str(tokenizer.to_str())
+    read_symbols(again)
+    assert again.to_str() == tokenizer.to_str()
 
 
 def test_new_cost_models_read_symbols(encoder_base):

@@ -48,6 +48,7 @@ def load_base(base: str, settings: Model) -> Base:
     if base.startswith(GAUGE):
         return _gauge(base, settings)
     place = resolve_base(base)
+    tuned = read_provenance(place)
     model, tokenizer = new_cost_model(
         place,
         max_tokens=settings.max_tokens,
@@ -56,7 +57,6 @@ def load_base(base: str, settings: Model) -> Base:
         base_sha256=weights_sha256(place),
     )
     model.set_outputs(("cost", *settings.categories))
-    tuned = read_provenance(place)
     if tuned is None:
         return Base(model, tokenizer)
     model.spec = replace(model.spec, base=tuned.title)

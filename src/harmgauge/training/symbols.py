@@ -57,8 +57,8 @@ def read_symbols(tokenizer: Tokenizer) -> None:
     hidden = [character for character in unread if _is_hidden(character)]
     readings = {c: text for c in unread if c not in hidden and (text := _reading(c))}
     symbols = [c for c, text in readings.items() if text.startswith(" ")]
-    if not symbols:
-        return
+    if all(unicodedata.category(symbol) == "Cn" for symbol in symbols):
+        return  # none has a name, or this tokenizer reads symbols already
     symbol = _class(symbols)
     hide = "|".join([*map(_escape, map(ord, hidden)), f"(?<={symbol}){_any(_MODIFIERS)}"])
     repeated = f"({symbol}{{1,4}}?)" + r"\1" * (RUN - 1) + r"\K\1+"

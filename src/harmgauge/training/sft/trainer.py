@@ -106,7 +106,6 @@ def _config(recipe: SftRecipe, out: Path, resume: bool) -> Any:
         max_length=model.max_tokens,
         packing=optim.packing,
         eval_packing=False,
-        train_sampling_strategy="random" if optim.packing else "group_by_length",
         per_device_train_batch_size=optim.batch_size,
         per_device_eval_batch_size=1,  # a mean of responses, whatever batches they fall into
         gradient_accumulation_steps=optim.accumulate,
