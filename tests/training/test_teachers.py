@@ -156,6 +156,8 @@ def test_a_student_of_unlabelled_texts_follows_its_teacher(
     assert told["gauge"] == read_bundle(teacher).id
     assert (told["licence"], told["base"]) == ("CC0-1.0", "tiny")
     assert told["data"] == [{"source": "made up", "licence": "CC0-1.0", "rows": 100}]
+    further = recipe.model_copy(update={"base": f"gauge:{bundle}"})
+    assert prepare(further, tmp_path).teachers == (told,)  # named once
     card = (bundle / "README.md").read_text(encoding="utf-8")
     assert f"| {told['gauge']} | CC0-1.0 | tiny | made up (CC0-1.0) |" in card
     log = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
