@@ -7,13 +7,18 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HARMGAUGE_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test needs the Hub, and looking for it takes its time
 
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from harmgauge.gauge import Gauge, load
 from tiny import make_bundle, make_decoder, make_encoder
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -54,6 +54,7 @@ def test_what_has_no_verdict_gets_a_number_and_is_counted(tiny_gauge):
 @pytest.mark.parametrize(
     ("request_", "error"),
     [
+        ([], "must be a JSON object"),
         ({}, "query must be a list"),
         ({"query": "hello"}, "query must be a list"),
         ({"query": ["hello"], "prompts": []}, "a list of 1 texts"),

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from harmgauge import Exchange, RecipeError
+from harmgauge import Exchange, ExchangeError, RecipeError
 from harmgauge.integrations.trl import reward_function
 from tiny import make_tokenizer
 
@@ -38,6 +38,22 @@ def test_what_has_no_verdict_has_no_reward(tiny_gauge):
     chat = [{"role": "user", "content": "hello"}]
     assert reward([chat], [image]) == [None]
     assert reward(["hello"], [" \n"]) == [None]
+    assert reward([chat], [[]]) == [None]  # the prompt is not on trial
+
+
+@pytest.mark.parametrize(
+    ("prompts", "completions", "says"),
+    [
+        (["a", "b"], ["c"], "2 prompts and 1 completions"),
+        ("ab", "cd", "prompts must be a list"),
+        (["a"], "c", "completions must be a list"),
+        (["a", "a"], ["b", [{"role": "assistant", "content": "c"}]], "completion 2 must both"),
+        ([{"role": "user", "content": "a"}], ["b"], "completion 1 must both"),
+    ],
+)
+def test_lists_of_another_form_are_refused(tiny_gauge, prompts, completions, says):
+    with pytest.raises(ExchangeError, match=says):
+        reward_function(tiny_gauge)(prompts, completions)
 
 
 @pytest.mark.parametrize("conversational", [False, True])

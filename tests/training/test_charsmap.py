@@ -8,8 +8,20 @@ from tokenizers import normalizers
 
 from harmgauge.training.charsmap import charsmap
 
-# No marks and controls: the library looks up what belongs together as one.
-characters = st.characters(exclude_categories=["M", "C"])
+# No marks, controls, skin tones and letters that join others: the library looks up what belongs
+# together as one.
+_JOINING = (
+    0x0D4E,
+    0x0E33,
+    0x0EB3,
+    0xFF9E,
+    0xFF9F,
+    *range(0x11000, 0x12000),
+    *range(0x1F3FB, 0x1F400),
+)
+characters = st.characters(
+    exclude_categories=["M", "C"], exclude_characters="".join(map(chr, _JOINING))
+)
 words = st.text("abcdefgh ", min_size=1, max_size=9)
 
 

@@ -52,6 +52,8 @@ def answer(
         ExchangeError: there is no list of queries, or not one with each prompt in it.
         RecipeError: the gauge has no threshold of that name.
     """
+    if not isinstance(request, Mapping):
+        raise ExchangeError("the request must be a JSON object with a list query")
     queries, prompts = request.get("query"), request.get("prompts")
     if not _are_texts(queries):
         raise ExchangeError("query must be a list of texts")

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..errors import ExchangeError
 from ..gauge import Gauge
 from .reward import judge
 
@@ -36,18 +37,35 @@ def reward_function(
 
     Raises:
         RecipeError: the gauge has no threshold of that name.
+        ExchangeError: by the function, where prompts and completions are not of one form.
     """
     gauge.threshold(threshold)  # a wrong name shows before any training
 
     def reward(prompts: Sequence[Any], completions: Sequence[Any], **_: Any) -> list[float | None]:
-        exchanges = map(_exchange, prompts, completions)
+        for name, values in (("prompts", prompts), ("completions", completions)):
+            if isinstance(values, str) or not isinstance(values, Sequence):
+                raise ExchangeError(f"{name} must be a list, one a completion")
+        if len(prompts) != len(completions):
+            raise ExchangeError(
+                f"there are {len(prompts)} prompts and {len(completions)} completions; give a "
+                "prompt for each completion"
+            )
+        exchanges = [
+            _exchange(number, *pair)
+            for number, pair in enumerate(zip(prompts, completions, strict=True), 1)
+        ]
         return [value for value, _ in judge(gauge, exchanges, threshold)]
 
     reward.__name__ = f"harmgauge_{gauge.name}"
     return reward
 
 
-def _exchange(prompt: Any, completion: Any) -> Any:
-    if isinstance(prompt, str):
+def _exchange(number: int, prompt: Any, completion: Any) -> Any:
+    if isinstance(prompt, str) and (completion is None or isinstance(completion, str)):
         return {"prompt": prompt, "response": completion}
-    return [*prompt, *completion]
+    if isinstance(prompt, list) and isinstance(completion, list):
+        # Without an answer the prompt itself would be on trial.
+        return [*prompt, *completion] if completion else {"response": ""}
+    raise ExchangeError(
+        f"prompt and completion {number} must both be texts or both be lists of messages"
+    )
