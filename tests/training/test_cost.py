@@ -165,6 +165,14 @@ def test_frozen_layers_keep_their_weights(tmp_path, make_recipe, encoder_base):
     assert "head.weight" in changed
 
 
+def test_the_log_tells_the_gradient_before_it_is_clipped(tmp_path, make_recipe, encoder_base):
+    optim = {"learning_rate": 1e-3, "batch_tokens": 256, "max_steps": 1, "clip": 1e-4}
+    fit(make_recipe(encoder_base, optim=optim), tmp_path)
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    (norm,) = (r["gradient_norm"] for r in map(json.loads, lines) if "gradient_norm" in r)
+    assert norm > 1e-2
+
+
 def test_a_loss_that_is_not_finite_stops_and_names_the_rows(tmp_path, make_recipe, encoder_base):
     recipe = make_recipe(encoder_base)
     job = prepare(recipe, tmp_path)

@@ -186,7 +186,6 @@ def _step(
         )
         accelerator.backward(loss)
         passes.append(torch.stack([loss, *values]).detach())
-    norm = accelerator.clip_grad_norm_(model.parameters(), recipe.optim.clip)
     # Read once a step, since a GPU stands still for each value that is read.
     table = torch.stack(passes).tolist()
     for batch, (value, *_) in zip(schedule.steps[step], table, strict=True):
