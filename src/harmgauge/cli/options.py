@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_OPTIONS = (
+_GAUGE = (
     click.option(
         "--gauge",
         "name",
@@ -26,6 +27,19 @@ _OPTIONS = (
         help="Share of unsafe texts where you use the gauge; shifts every cost.",
     ),
     click.option("--threads", type=click.IntRange(1), help="CPU threads; by default all cores."),
+)
+
+_RUN = (
+    click.argument("recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path)),
+    click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]…"),
+    click.option(
+        "--out",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder of the run; by default runs/NAME.",
+    ),
+    click.option("--resume", is_flag=True, help="Go on from the last checkpoint of the run."),
+    click.option("--threads", type=click.IntRange(1), help="CPU threads; by default all cores."),
+    click.option("--quiet", is_flag=True, help="No progress bar."),
 )
 
 
@@ -47,7 +61,16 @@ threshold_option = click.option(
 
 def gauge_options(command: Command) -> Command:
     """Add `--gauge`, `--prior` and `--threads`, passed on as `name`, `prior`, `threads`."""
-    for option in reversed(_OPTIONS):
+    return _with(_GAUGE, command)
+
+
+def run_options(command: Command) -> Command:
+    """Add what every verb takes that follows a recipe: RECIPE, overrides, `--out` and the like."""
+    return _with(_RUN, command)
+
+
+def _with(options: Sequence[Callable[[Command], Command]], command: Command) -> Command:
+    for option in reversed(options):
         command = option(command)
     return command
 

@@ -7,26 +7,18 @@ from pathlib import Path
 import click
 
 from ..errors import needs_extra
+from .options import run_options
 
 
 @click.command()
-@click.argument("recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]…")
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the run; by default runs/NAME.",
-)
+@run_options
 @click.option("--plan", is_flag=True, help="Only say what the run would cost.")
-@click.option("--resume", is_flag=True, help="Go on from the last checkpoint of the run.")
 @click.option(
     "--soup",
     multiple=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Average this finished run of the recipe with others, instead of training; repeatable.",
 )
-@click.option("--threads", type=click.IntRange(1), help="CPU threads; by default all cores.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
 def train(
     recipe: Path,
     overrides: tuple[str, ...],

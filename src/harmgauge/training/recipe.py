@@ -184,13 +184,18 @@ class Evaluate(Section):
     """steps between checkpoints from which a run can resume"""
 
 
-class Recipe(Section):
-    """Everything a gauge is made from."""
+class Named(Section):
+    """What every recipe says of the weights that it makes."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     description: str = ""
     licence: str
     """licence of the weights, an SPDX expression"""
+
+
+class Recipe(Named):
+    """Everything a gauge is made from."""
+
     base: str
     """Hub id, folder, name of a folder in the cache of base models, or `gauge:` and a gauge"""
     seed: int = 0

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from ...data.columns import ColumnRole
 from ...settings import Labels, Section, read_section
 from .. import recipe as cost_recipe
-from ..recipe import Lora
+from ..recipe import Lora, Named
 
 
 class Source(Section):
@@ -114,13 +114,9 @@ class Evaluate(Section):
     """steps between records of the training loss"""
 
 
-class SftRecipe(Section):
+class SftRecipe(Named):
     """Everything a fine-tuned language model is made from."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
-    description: str = ""
-    licence: str
-    """licence of the weights, an SPDX expression"""
     base: str
     """causal language model: Hub id, folder, or name of a folder in the cache of base models"""
     seed: int = 0
