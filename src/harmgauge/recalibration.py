@@ -61,6 +61,12 @@ class Labelled:
         return np.array([exchange.kind for exchange in self.exchanges], np.str_)
 
     @property
+    def held_kinds(self) -> tuple[Kind, ...]:
+        """The kinds that there are."""
+        held = set(self.kinds.tolist())
+        return tuple(kind for kind in KINDS if kind in held)
+
+    @property
     def unsafe(self) -> NDArray[np.bool_]:
         """[n] a mean of raters of 0.5 or more is unsafe."""
         return self.label >= 0.5
@@ -302,9 +308,16 @@ def find_thresholds(
     sample = texts.one_a_prompt()
     costs = manifest.scales.cost(raw, texts.kinds)[sample]
     unsafe = texts.unsafe[sample]
+    safe = texts.take(np.array(sample, int)[~unsafe].tolist())
     found = (
         threshold_at(
-            rate, costs[~unsafe], data=data, confidence=confidence, name=name, sha256=sha256
+            rate,
+            costs[~unsafe],
+            data=data,
+            confidence=confidence,
+            name=name,
+            sha256=sha256,
+            kinds=safe.held_kinds,
         )
         for rate in rates
     )

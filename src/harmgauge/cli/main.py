@@ -6,11 +6,13 @@ import importlib
 import io
 import keyword
 import sys
+import warnings
+from typing import Any
 
 import click
 
 from .. import __version__
-from ..errors import HarmgaugeError
+from ..errors import HarmgaugeError, HarmgaugeWarning
 
 # The verbs, each a click command in the module of this package that is called like it (`import`
 # with an underscore, since Python has the word).
@@ -59,6 +61,13 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point: a user's mistake becomes one line on stderr and exit status 2."""
+    plain = warnings.formatwarning
+
+    def in_one_line(message: Any, category: type[Warning], *where: Any) -> str:
+        ours = issubclass(category, HarmgaugeWarning)
+        return f"harmgauge: {message}\n" if ours else plain(message, category, *where)
+
+    warnings.formatwarning = in_one_line
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # and not closed
             # A character that the terminal's encoding lacks is no reason to stop.
