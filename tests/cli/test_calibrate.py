@@ -238,6 +238,7 @@ def test_a_prior_needs_no_labels(run, own):
         (["--data", "own.jsonl", "--prior", 0.1], "--fpr or --recalibrate"),
         (["--data", "own.jsonl", "--fpr", 0.1, "--fpr", 0.2, "--name", "one"], "names one"),
         (["--data", "own.jsonl", "--fpr", 0.1, "--name", "0.5"], "cannot name a threshold"),
+        (["--prior", 0.1, "--label", 0], "give --data FILE with them"),
     ],
 )
 def test_calls_that_make_no_sense_are_refused(run, own, arguments, message):
