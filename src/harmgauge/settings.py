@@ -71,15 +71,6 @@ def _where_broken(error: yaml.YAMLError) -> str:
     return " ".join(str(error).split())
 
 
-def problems(kind: type[Section], values: dict[Any, Any]) -> list[str]:
-    """What keeps values from being such a section; nothing where they are."""
-    try:
-        kind.model_validate(values)
-    except ValidationError as error:
-        return [_explain(kind, problem) for problem in error.errors()]
-    return []
-
-
 def validate(kind: type[S], values: dict[Any, Any], path: Path) -> S:
     """Values as a section of that kind.
 
@@ -126,6 +117,15 @@ def read_section(
                 f"({found[0]})"
             ) from None
         raise
+
+
+def problems(kind: type[Section], values: dict[Any, Any]) -> list[str]:
+    """What keeps values from being such a section; nothing where they are."""
+    try:
+        kind.model_validate(values)
+    except ValidationError as error:
+        return [_explain(kind, problem) for problem in error.errors()]
+    return []
 
 
 def _override(values: Any, override: str) -> None:
