@@ -31,7 +31,9 @@ def suite(tmp_path):
     """Two files of labelled prompts, and the suite that names them."""
     for name, step in (("one", 1), ("two", 2)):
         lines = [
-            json.dumps({"prompt": f"{WORDS[i]} {WORDS[-i * step]} {i}", "is_safe": i % 2 == 0})
+            json.dumps(
+                {"prompt": f"{WORDS[i]} {WORDS[i * step % len(WORDS)]} {i}", "is_safe": i % 2 == 0}
+            )
             for i in range(1, 21)
         ]
         (tmp_path / name).mkdir()
