@@ -30,12 +30,9 @@ def bundle(tmp_path):
 def suite(tmp_path):
     """Two files of labelled prompts, and the suite that names them."""
     for name, step in (("one", 1), ("two", 2)):
-        lines = [
-            json.dumps(
-                {"prompt": f"{WORDS[i]} {WORDS[i * step % len(WORDS)]} {i}", "is_safe": i % 2 == 0}
-            )
-            for i in range(1, 21)
-        ]
+        texts = [f"{WORDS[i]} {WORDS[i * step % len(WORDS)]} {i}" for i in range(20)]
+        rows = [{"prompt": text, "is_safe": i % 2 == 0} for i, text in enumerate(texts)]
+        lines = map(json.dumps, rows)
         (tmp_path / name).mkdir()
         (tmp_path / name / "valid.jsonl").write_text("\n".join(lines))
     suite = tmp_path / "own.yaml"
