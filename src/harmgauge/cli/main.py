@@ -7,7 +7,6 @@ import io
 import keyword
 import sys
 import warnings
-from typing import Any
 
 import click
 
@@ -63,9 +62,16 @@ def main() -> None:
     """Entry point: a user's mistake becomes one line on stderr and exit status 2."""
     plain = warnings.formatwarning
 
-    def in_one_line(message: Any, category: type[Warning], *where: Any) -> str:
-        ours = issubclass(category, HarmgaugeWarning)
-        return f"harmgauge: {message}\n" if ours else plain(message, category, *where)
+    def in_one_line(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        line: str | None = None,
+    ) -> str:
+        if issubclass(category, HarmgaugeWarning):
+            return f"harmgauge: {message}\n"
+        return plain(message, category, filename, lineno, line)
 
     warnings.formatwarning = in_one_line
     for stream in (sys.stdout, sys.stderr):
