@@ -1,6 +1,6 @@
 """Quality against milliseconds and megabytes: one gauge in several forms.
 
-    python benchmarks/sizes.py GAUGE --data-root FOLDER [--rows N] [--json FILE]
+    python benchmarks/sizes.py GAUGE --data-root FOLDER [--rows N] [--batch N] [--json FILE]
 
 Forms: as it is; its weights stored as int8, fp16 and fp32; shorter and longer windows; fewer
 tokens, those that so many training texts have. Each is a bundle, loaded afresh. None is trained or
@@ -56,7 +56,6 @@ from harmgauge.windows import Windower
 HERE = Path(__file__).parent
 TOKENS = 64  # of the single text
 CALLS = 20  # of it in a round
-BATCH = 256  # texts
 
 Forms = Iterator[tuple[str, Path]]
 
@@ -204,7 +203,7 @@ def measured(options: argparse.Namespace, folder: Path, scratch: Path) -> Iterat
         capped(data, options.rows) for data in read_suite(options.suite, options.data_root).sets
     ]
     exchanges = [exchange for data in sets for exchange in data.sample.exchanges]
-    batch = exchanges[:: max(1, len(exchanges) // BATCH)][:BATCH]
+    batch = exchanges[:: max(1, len(exchanges) // options.batch)][: options.batch]
     base = load(folder, threads=options.threads)
     text = single_text(folder, base.manifest)
     bootstrap = Bootstrap(options.draws)
@@ -263,6 +262,7 @@ def main() -> None:
     parser.add_argument("--data-root", required=True, type=Path, help="where the suite's data lies")
     parser.add_argument("--suite", default=str(HERE / "validation.yaml"))
     parser.add_argument("--rows", type=int, help="at most so many rows of each file")
+    parser.add_argument("--batch", type=int, default=256, help="texts of the batch that is timed")
     parser.add_argument("--model", type=Path, help="model folder of its run: weights not rounded")
     parser.add_argument("--windows", type=int, nargs="*", default=[96, 128, 192, 256, 512])
     parser.add_argument("--min-token-count", type=int, nargs="*", default=[1, 3, 10, 30])
@@ -299,7 +299,7 @@ def main() -> None:
     print(f"\n{manifest.id}, {sets} data sets, {options.threads} threads, {options.rounds} rounds")
     if options.json:
         facts = {"gauge": manifest.id, "suite": options.suite, "rows": options.rows}
-        facts |= {key: getattr(options, key) for key in ("draws", "rounds", "threads")}
+        facts |= {key: getattr(options, key) for key in ("batch", "draws", "rounds", "threads")}
         results = {**facts, "forms": [asdict(line) for line in lines]}
         options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 

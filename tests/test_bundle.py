@@ -24,6 +24,7 @@ MANIFEST = Manifest(
 )
 
 CALIBRATION, LAYOUT = asdict(MANIFEST.calibration), asdict(MANIFEST.layout)
+THRESHOLD = asdict(MANIFEST.thresholds[0])
 
 
 @pytest.fixture
@@ -143,6 +144,7 @@ def test_an_unknown_format_version_is_refused_by_name(bundle):
         ({"categories": {"spam": CALIBRATION}}, "scales of all outputs but the cost"),
         ({"categories": {"spam": {"bias": 1}}}, "categories, spam lacks a key"),
         ({"metrics": ["auroc"]}, "wrong kind: metrics"),
+        ({"thresholds": [{**THRESHOLD, "kinds": ["chat"]}]}, "unknown kind of input: chat"),
         ({"thresholds": [{"name": "fpr1"}]}, "thresholds lacks a key: confidence"),
         ({"calibration": {**CALIBRATION, "bias": math.nan}}, "calibration has .* kind: bias"),
         ({"calibration": {**CALIBRATION, "temperature": 0}}, "temperature above 0"),

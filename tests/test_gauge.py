@@ -2,6 +2,7 @@ import json
 import math
 import subprocess
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -9,7 +10,15 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from harmgauge import BundleError, Exchange, ExchangeError, RecipeError, load, scoring
+from harmgauge import (
+    BundleError,
+    Exchange,
+    ExchangeError,
+    HarmgaugeWarning,
+    RecipeError,
+    load,
+    scoring,
+)
 from harmgauge.calibration import Calibration, logit
 from harmgauge.gauge import Gauge
 from harmgauge.runtime import load_runtime
@@ -269,6 +278,30 @@ def test_a_prior_and_a_stored_threshold_move_with_each_kind(by_kind):
     assert rare.threshold("apart", "prompt") == pytest.approx(-2.0 + shifts[0])
     assert rare.threshold("apart") == pytest.approx(0.75 + shifts[1])
     assert {v.threshold for v in rare.verdicts(INPUTS, 0.5)} == {0.5}
+
+
+def test_a_threshold_that_promises_nothing_of_a_text_is_not_silent(tiny_gauge, tiny_bundle):
+    stored = tiny_gauge.manifest.thresholds[0]
+    names = ("fpr1", "prompts_fpr1", "responses_fpr1")
+    thresholds = tuple(replace(stored, name=name) for name in names)
+    manifest = replace(tiny_gauge.manifest, thresholds=thresholds)
+    tokenizer = Tokenizer.from_file(str(tiny_bundle / "tokenizer.json"))
+    gauge = Gauge(manifest, tokenizer, load_runtime(tiny_bundle, manifest))
+    with pytest.warns(HarmgaugeWarning, match="kind") as found:
+        verdicts = gauge.verdicts([*INPUTS, Exchange("hello", "rain")], "prompts_fpr1")
+    assert all(verdict.threshold == 0.75 for verdict in verdicts)
+    said = [str(each.message) for each in found]
+    assert ["kind response" in said[1], "kind exchange" in said[0], len(said)] == [True, True, 2]
+    assert all("use fpr1 or responses_fpr1, or store one" in each for each in said)
+    assert found[0].filename == __file__
+    with pytest.warns(HarmgaugeWarning, match="kind prompt"):
+        gauge.verdicts(INPUTS, "responses_fpr1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # Blank texts and those that cannot be judged get no verdict that a promise could be about.
+        gauge.verdicts(["hello", Exchange(response=" "), None], "prompts_fpr1")
+        gauge.verdicts(INPUTS, "fpr1")
+        gauge.verdicts(INPUTS, 0.75)
 
 
 def test_rank_puts_the_safest_first(tiny_gauge):

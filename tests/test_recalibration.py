@@ -73,6 +73,17 @@ def test_one_text_a_prompt_and_kind_whatever_the_order():
     assert chosen.take(chosen.one_a_prompt()).exchanges == chosen.exchanges
 
 
+def test_scores_that_tell_no_text_from_another_are_not_calibrated(manifest):
+    labelled, raw = texts(60)
+    jitter = 1e-8 * np.random.default_rng(0).normal(size=len(raw))
+    for method in ("bias", "platt"):
+        with pytest.raises(DataError, match="have the same raw score"):
+            recalibrate(manifest, labelled, -0.25 + jitter, method, "own")
+    raw[~labelled.held_out()] = 3.0  # of those that it is fitted to
+    with pytest.raises(DataError, match="have the same raw score"):
+        recalibrate(manifest, labelled, raw, "platt", "own")
+
+
 def test_halves_go_by_prompt():
     labelled, _ = texts()
     half = labelled.held_out()

@@ -4,8 +4,6 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 from harmgauge.cli.main import VERBS
 
 HEAVY = {
@@ -29,24 +27,30 @@ HEAVY = {
 }
 
 
-def heavy_modules_after(code):
-    script = f"import json, sys\n{code}\nprint(json.dumps(sorted(sys.modules)))"
+CALLS = [["--help"], ["--version"], *([verb, "--help"] for verb in VERBS)]
+
+# One process for all, since starting one is what takes time.
+SCRIPT = f"""
+import json, sys
+import harmgauge
+harmgauge.Exchange, harmgauge.Verdict
+loaded = {{"import harmgauge": list(sys.modules)}}
+from harmgauge.cli.main import cli
+for call in {CALLS!r}:
+    before = set(sys.modules)
+    try:
+        cli(call)
+    except SystemExit as stop:
+        assert stop.code == 0, (call, stop.code)
+    loaded[" ".join(call)] = list(set(sys.modules) - before)
+print(json.dumps(loaded))
+"""
+
+
+def test_import_and_help_load_nothing_heavy():
     result = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True
     )
     loaded = json.loads(result.stdout.splitlines()[-1])
-    return [name for name in loaded if name in HEAVY]
-
-
-def test_import_loads_nothing_heavy():
-    assert heavy_modules_after("import harmgauge; harmgauge.Exchange, harmgauge.Verdict") == []
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([v, "--help"] for v in VERBS)])
-def test_help_loads_nothing_heavy(arguments):
-    code = (
-        "from harmgauge.cli.main import cli\n"
-        f"try: cli({arguments!r})\n"
-        "except SystemExit as stop: assert stop.code == 0, stop.code"
-    )
-    assert heavy_modules_after(code) == []
+    assert len(loaded) == 1 + len(CALLS)
+    assert {call: heavy for call, new in loaded.items() if (heavy := HEAVY & set(new))} == {}

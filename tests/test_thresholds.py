@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from harmgauge.errors import DataError, RecipeError
+from harmgauge.exchange import KINDS
 from harmgauge.thresholds import safe_items_needed, threshold_at
 
 
@@ -64,6 +65,24 @@ def test_it_says_what_it_promises():
     assert (
         replace(threshold, licences=("MIT", "CC0-1.0")).in_a_table()["licences"] == "MIT, CC0-1.0"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds", "promised"),
+    [
+        ("prompts_fpr1", (), {"prompt"}),
+        ("responses_fpr5", (), {"response", "exchange"}),
+        ("prompts_fpr1", ("exchange",), {"exchange"}),
+        ("mine", ("prompt", "exchange"), {"prompt", "exchange"}),
+        ("fpr1", (), set(KINDS)),
+    ],
+)
+def test_the_promise_is_of_the_kinds_that_it_rests_on_else_of_those_of_its_name(
+    name, kinds, promised
+):
+    threshold = threshold_at(0.05, np.zeros(100), data="made", name=name, kinds=kinds)
+    assert {kind for kind in KINDS if threshold.promises(kind)} == promised
+    assert threshold.in_a_table().get("kinds", "") == ", ".join(kinds)
 
 
 def test_it_does_not_alarm_on_ties_nor_on_what_a_batch_does_to_them():

@@ -11,7 +11,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .errors import BundleError, DataError, ExchangeError, HarmgaugeError, RecipeError
+from .errors import (
+    BundleError,
+    DataError,
+    ExchangeError,
+    HarmgaugeError,
+    HarmgaugeWarning,
+    RecipeError,
+)
 from .exchange import Exchange
 from .verdict import Verdict
 
@@ -27,6 +34,7 @@ __all__ = [
     "ExchangeError",
     "Gauge",
     "HarmgaugeError",
+    "HarmgaugeWarning",
     "RecipeError",
     "Verdict",
     "__version__",

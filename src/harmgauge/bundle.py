@@ -32,7 +32,7 @@ _LOADABLE = {".json", ".safetensors", ".bin", ".onnx", ".data", ".npz"}
 # where they say something, so that an older gauge is read as it is and keeps its id.
 _OPTIONAL = {
     *("teachers", "categories", "calibration_by_kind"),
-    *("knots", "sha256", "licences", "cost_by_kind"),
+    *("knots", "sha256", "licences", "cost_by_kind", "kinds"),
     *("turns", "segments", "head"),
 }
 
@@ -261,8 +261,9 @@ def _calibration(values: Any, where: str) -> Calibration:
 
 def _threshold(values: Any, where: str) -> Threshold:
     stored = _known(Threshold, values, where)
-    for key in ("sha256", "licences"):
+    for key in ("sha256", "licences", "kinds"):
         stored[key] = tuple(stored.get(key, ()))
+    _check_kinds(stored["kinds"], f"{where}, kinds")
     _check_kinds(costs := stored.get("cost_by_kind", {}), f"{where}, cost_by_kind")
     if not all(_fits(cost, float) for cost in costs.values()):
         raise BundleError(f"{where} has a value of the wrong kind: cost_by_kind")

@@ -33,6 +33,10 @@ class RecipeError(HarmgaugeError, ValueError):
     """A recipe, or a setting given on the command line, is not valid."""
 
 
+class HarmgaugeWarning(UserWarning):
+    """What a user should know and what stops nothing; the command line prints it as one line."""
+
+
 def needs_extra(extra: str, what: str) -> HarmgaugeError:
     """The error for an optional dependency that is not installed."""
     return HarmgaugeError(

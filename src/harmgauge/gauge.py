@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from .bundle import Manifest, read_bundle
-from .errors import BundleError, ExchangeError, RecipeError
+from .errors import BundleError, ExchangeError, HarmgaugeWarning, RecipeError
 from .exchange import KINDS, Exchange, Kind
 from .gauges import find
 from .runtime import Runtime, load_runtime
@@ -143,6 +144,9 @@ class Gauge:
                 threshold such as `fpr1`; None is 0, where unsafe is as likely as safe.
             progress: show a progress bar on stderr.
 
+        Warns:
+            HarmgaugeWarning: a text is of a kind that the stored threshold promises nothing of.
+
         Raises:
             RecipeError: the gauge has no threshold of that name.
         """
@@ -150,6 +154,7 @@ class Gauge:
         at = {kind: self.threshold(threshold, kind) for kind in kinds}
         reading = self._scorer.read(exchanges, progress=progress, deduplicate=True)
         costs = self._costs(reading)
+        self.check_promise(threshold, reading.kinds[np.isfinite(costs) & ~reading.blank])
         return [self._verdict(reading, row, float(cost), at) for row, cost in enumerate(costs)]
 
     def rank(self, prompt: str | None, responses: Iterable[str]) -> list[tuple[int, float]]:
@@ -203,6 +208,31 @@ class Gauge:
         if not math.isfinite(threshold):
             raise RecipeError(f"threshold is {threshold}; give a finite cost, such as 0")
         return float(threshold)
+
+    def check_promise(self, threshold: float | str | None, kinds: Iterable[str]) -> None:
+        """Warn where a stored threshold is used on kinds of input that it promises nothing of.
+
+        Args:
+            threshold: as for `verdicts`; a cost promises nothing, and is left alone.
+            kinds: of what is judged, see `Exchange.kind`.
+
+        Warns:
+            HarmgaugeWarning: once a kind.
+        """
+        stored = {entry.name: entry for entry in self.manifest.thresholds}
+        if threshold not in stored:
+            return
+        for kind in sorted(set(kinds)):
+            if not stored[str(threshold)].promises(kind):
+                others = [name for name, entry in stored.items() if entry.promises(kind)]
+                use = f"use {' or '.join(others)}, or " if others else ""
+                warnings.warn(
+                    f"{self.name}'s threshold {threshold} promises nothing of what is judged here "
+                    f"(input of kind {kind}): it rests on texts of another; {use}store one by "
+                    "harmgauge calibrate",
+                    HarmgaugeWarning,
+                    stacklevel=3,
+                )
 
     def _costs(self, reading: Reading) -> Floats:
         costs = self._scales.cost(reading.raw[:, 0], reading.kinds, self._prior)

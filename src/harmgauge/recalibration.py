@@ -28,6 +28,8 @@ ISOTONIC_ROWS, ISOTONIC_OF_EACH = 1000, 100
 # A few stray texts of another kind must not move the scale of that kind.
 OF_EACH_IN_A_KIND = 10
 
+# Raw scores of one text in several batches differ by rounding.
+_SAME = 1e-6
 _EARLIER = " (earlier scale)"
 
 
@@ -59,6 +61,12 @@ class Labelled:
     def kinds(self) -> NDArray[np.str_]:
         """[n] as `Exchange.kind`."""
         return np.array([exchange.kind for exchange in self.exchanges], np.str_)
+
+    @property
+    def held_kinds(self) -> tuple[Kind, ...]:
+        """The kinds that there are."""
+        held = set(self.kinds.tolist())
+        return tuple(kind for kind in KINDS if kind in held)
 
     @property
     def unsafe(self) -> NDArray[np.bool_]:
@@ -190,12 +198,18 @@ def recalibrate(
         texts whose scale is new.
 
     Raises:
-        DataError: there are too few texts, see `fittable`.
+        DataError: there are too few texts, see `fittable`, or all have the same score.
     """
     new, test = manifest.scales, texts.held_out()
     parts = fittable(method, texts, data, new)
     for kind, here in parts.items():
         fitted = here & ~test
+        if np.ptp(raw[fitted]) <= _SAME * max(1.0, float(np.abs(raw[fitted]).max())):
+            raise DataError(
+                f"all {int(fitted.sum())} texts of {data} that a scale would be fitted to have the "
+                "same raw score: a gauge that tells no text from another cannot be calibrated; see "
+                "whether its model was loaded and trained"
+            )
         new = new.with_scale(
             kind, _fit(method, new.of(kind), raw[fitted], texts.label[fitted], data)
         )
@@ -302,9 +316,16 @@ def find_thresholds(
     sample = texts.one_a_prompt()
     costs = manifest.scales.cost(raw, texts.kinds)[sample]
     unsafe = texts.unsafe[sample]
+    safe = texts.take(np.array(sample, int)[~unsafe].tolist())
     found = (
         threshold_at(
-            rate, costs[~unsafe], data=data, confidence=confidence, name=name, sha256=sha256
+            rate,
+            costs[~unsafe],
+            data=data,
+            confidence=confidence,
+            name=name,
+            sha256=sha256,
+            kinds=safe.held_kinds,
         )
         for rate in rates
     )

@@ -5,6 +5,7 @@ An unknown key is refused by name, with the nearest known one as a hint. Needs t
 
 from __future__ import annotations
 
+import copy
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -76,24 +77,55 @@ def validate(kind: type[S], values: dict[Any, Any], path: Path) -> S:
     Raises:
         RecipeError: a key is unknown, missing or ill-valued; all of them are named.
     """
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        problems = "; ".join(_explain(kind, problem) for problem in error.errors())
-        raise RecipeError(f"{path}: {problems}") from None
+    if found := problems(kind, values):
+        raise RecipeError(f"{path}: {'; '.join(found)}")
+    return kind.model_validate(values)
 
 
-def read_section(kind: type[S], path: Path, overrides: Sequence[str], *, see: str) -> S:
-    """A recipe of that kind, with `key=value` overrides; `see` is the page that lists its keys.
+def read_section(
+    kind: type[S],
+    path: Path,
+    overrides: Sequence[str],
+    *,
+    see: str,
+    other: tuple[str, type[Section]],
+) -> S:
+    """A recipe of that kind, with `key=value` overrides.
+
+    Args:
+        kind: what it is to be.
+        path: the file.
+        overrides: as on the command line.
+        see: the page that lists its keys.
+        other: the verb and the kind of recipes that are easily taken for these.
 
     Raises:
         RecipeError: the file is missing or no YAML, or a key is unknown, missing, there twice or
-            ill-valued.
+            ill-valued; or it is a recipe of the other kind.
     """
     values = read_mapping(path, "recipe", see)
+    overridden = copy.deepcopy(values)
     for override in overrides:
-        _override(values, override)
-    return validate(kind, values, path)
+        _override(overridden, override)
+    try:
+        return validate(kind, overridden, path)
+    except RecipeError:
+        verb, theirs = other
+        if (found := problems(kind, values)) and not problems(theirs, values):
+            raise RecipeError(
+                f"{path} is a recipe of {verb}: give it to that verb, or mend it for this one "
+                f"({found[0]})"
+            ) from None
+        raise
+
+
+def problems(kind: type[Section], values: dict[Any, Any]) -> list[str]:
+    """What keeps values from being such a section; nothing where they are."""
+    try:
+        kind.model_validate(values)
+    except ValidationError as error:
+        return [_explain(kind, problem) for problem in error.errors()]
+    return []
 
 
 def _override(values: Any, override: str) -> None:

@@ -11,6 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .errors import DataError, RecipeError
+from .exchange import Kind
+
+SORTS: Mapping[str, tuple[Kind, ...]] = {
+    "prompts": ("prompt",),
+    "responses": ("response", "exchange"),
+}
+"""what names of thresholds begin with, as in `prompts_fpr1`, and the kinds of input they are for"""
 
 # How far a threshold lies above the cost that must not alarm: as far as a text's cost may differ
 # between batches, so that texts of one and the same cost stay on one side of it.
@@ -39,10 +46,18 @@ class Threshold:
     ask of weights does not reach a threshold"""
     cost_by_kind: Mapping[str, float] = field(default_factory=dict)
     """where the scales of kinds of input were moved apart: the cost of each, in place of `cost`"""
+    kinds: tuple[str, ...] = ()
+    """of input that the promise rests on; empty where nothing says so, as in earlier bundles"""
 
     def at(self, kind: str | None) -> float:
         """The cost from which on a text of that kind reaches it, at the stored priors."""
         return self.cost if kind is None else self.cost_by_kind.get(kind, self.cost)
+
+    def promises(self, kind: str) -> bool:
+        """Whether the promise rests on texts of that kind. Where `kinds` does not say, the name
+        does (see `SORTS`); any other name is taken at its word."""
+        kinds = self.kinds or SORTS.get(self.name.partition("_")[0], ())
+        return not kinds or kind in kinds
 
     @property
     def promise(self) -> str:
@@ -58,6 +73,8 @@ class Threshold:
         del values["sha256"]
         if licences := values.pop("licences"):
             values["licences"] = ", ".join(licences)
+        if kinds := values.pop("kinds"):
+            values["kinds"] = ", ".join(kinds)
         by_kind = values.pop("cost_by_kind")
         if by_kind:
             values["cost_by_kind"] = ", ".join(f"{k} {v:.4g}" for k, v in by_kind.items())
@@ -73,6 +90,7 @@ def threshold_at(
     name: str | None = None,
     sha256: tuple[str, ...] = (),
     licences: tuple[str, ...] = (),
+    kinds: tuple[str, ...] = (),
 ) -> Threshold:
     """The lowest threshold whose false-positive rate is at most the promised one.
 
@@ -87,6 +105,7 @@ def threshold_at(
         safe_costs: costs of safe items at the stored prior, `[n]`, one a prompt; those that failed
             (NaN) are left out.
         name: None makes `fpr1` out of 0.01.
+        data, sha256, licences, kinds: see `Threshold`.
 
     Raises:
         DataError: there are too few safe items for the promise.
@@ -106,6 +125,7 @@ def threshold_at(
         n=int(costs.size),
         sha256=sha256,
         licences=licences,
+        kinds=kinds,
     )
 
 

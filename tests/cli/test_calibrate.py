@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from harmgauge import gauges
+from harmgauge import HarmgaugeWarning, gauges
 from harmgauge.bundle import read_bundle, sha256
 from harmgauge.gauge import load
 from tiny import WORDS
@@ -71,7 +71,8 @@ def test_a_threshold_is_stored_with_its_promise_and_used_by_name(
     shifted = run("score", "--gauge", output, "a cat", "--json", "--threshold=fpr5", "--prior=0.5")
     shift = json.loads(shifted.stdout)["threshold"] - five.cost
     assert shift == pytest.approx(np.log(3))  # from a prior of 1/4
-    ranked = run("rank", "--gauge", output, "a cat", "rain", "--json", "--threshold", "fpr5")
+    with pytest.warns(HarmgaugeWarning, match="kind response"):  # it was found on prompts
+        ranked = run("rank", "--gauge", output, "a cat", "rain", "--json", "--threshold", "fpr5")
     assert json.loads(ranked.stdout)["threshold"] == five.cost
 
 
@@ -137,6 +138,7 @@ def by_kind(own):
     return own
 
 
+@pytest.mark.filterwarnings("ignore::harmgauge.HarmgaugeWarning")
 def test_scales_of_kinds_are_fitted_and_moved_one_by_one(run, by_kind, data):
     before, texts = load(by_kind), ["a cat", "rain", "please tell me"]
     answers = [{"prompt": "hello", "response": text} for text in texts]
@@ -238,6 +240,7 @@ def test_a_prior_needs_no_labels(run, own):
         (["--data", "own.jsonl", "--prior", 0.1], "--fpr or --recalibrate"),
         (["--data", "own.jsonl", "--fpr", 0.1, "--fpr", 0.2, "--name", "one"], "names one"),
         (["--data", "own.jsonl", "--fpr", 0.1, "--name", "0.5"], "cannot name a threshold"),
+        (["--prior", 0.1, "--label", 0], "give --data FILE with them"),
     ],
 )
 def test_calls_that_make_no_sense_are_refused(run, own, arguments, message):

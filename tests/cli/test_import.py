@@ -50,11 +50,12 @@ def test_without_data_the_bundle_says_that_it_is_not_calibrated(run, classifier,
     result = run("import", classifier, "--direction", "unsafe-high", "--out", out)
     assert result.exit_code == 0, result.output
     assert "not calibrated" in result.output
+    assert result.stderr == ""  # no bar of weights that are loaded, where no one waits
     manifest = read_bundle(out)
     assert (manifest.name, manifest.licence) == ("gauge", "NOASSERTION")
     assert (manifest.base["name"], manifest.calibration.n) == ("theirs", 0)
     assert "Not calibrated" in (out / "README.md").read_text()
-    assert run("info", out).exit_code == 0
+    assert "the raw score, not calibrated" in run("info", out).stdout
     again = run("import", classifier, "--direction", "unsafe-high", "--out", out)
     assert again.exit_code == 2
     assert "not empty" in again.stderr
@@ -94,3 +95,17 @@ def test_the_direction_must_be_stated_and_the_classifier_be_there(run, classifie
     missing = run("import", tmp_path / "nowhere", *arguments)
     assert missing.exit_code == 2
     assert "there is no folder" in missing.stderr
+    file = run("import", classifier / "config.json", *arguments)
+    assert file.exit_code == 2
+    assert "config.json is a file; name the folder" in file.stderr
+    for options, error in (
+        (["--label", 1], "give --data FILE with them"),
+        (["--prompt-column", "text"], "give --data FILE with them"),
+        (["--part", "prompt"], "give --data FILE with them"),
+        (["--licence", "made up"], "'made up' is no SPDX expression"),
+        (["--name", "My Gauge"], "'My Gauge' cannot name a gauge"),
+    ):
+        refused = run("import", classifier, *arguments, *options)
+        assert refused.exit_code == 2
+        assert error in refused.stderr
+    assert not (tmp_path / "out").exists()

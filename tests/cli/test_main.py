@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 import pytest
 
+from harmgauge import HarmgaugeWarning
 from harmgauge.cli.main import main
 
 
@@ -13,6 +15,7 @@ from harmgauge.cli.main import main
 def test_a_mistake_is_one_line(case, tmp_path, monkeypatch, capsys):
     file = tmp_path / "rows.jsonl"
     file.write_text('{"prompt": "hello"}\n' if case == "system" else "", encoding="utf-8")
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # put back at the end
     report = tmp_path / "nowhere" / "report.json"
     monkeypatch.setattr(
         sys, "argv", ["harmgauge", "data", "check", str(file), "--json", str(report)]
@@ -22,4 +25,6 @@ def test_a_mistake_is_one_line(case, tmp_path, monkeypatch, capsys):
     assert caught.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("harmgauge: ")
+    said = warnings.formatwarning("what to know", HarmgaugeWarning, "file.py", 7)
+    assert said == "harmgauge: what to know\n"
     assert ("nowhere" if case == "system" else "holds no rows") in line

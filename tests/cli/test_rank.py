@@ -1,4 +1,19 @@
 import json
+import shutil
+
+import pytest
+
+from harmgauge import HarmgaugeWarning
+
+
+@pytest.fixture
+def stored_for_prompts(tiny_bundle, tmp_path):
+    """The tiny gauge with a threshold that was chosen on prompts."""
+    folder = shutil.copytree(tiny_bundle, tmp_path / "bundle")
+    manifest = json.loads((folder / "gauge.json").read_text())
+    manifest["thresholds"][0] |= {"name": "own", "kinds": ["prompt"]}
+    (folder / "gauge.json").write_text(json.dumps(manifest))
+    return folder
 
 
 def test_the_safest_comes_first(run, tiny_bundle, tiny_gauge):
@@ -28,7 +43,7 @@ def test_responses_are_needed_and_must_be_text(run, tiny_bundle):
     assert "response 2 cannot be ranked" in result.stderr
 
 
-def test_a_threshold_marks_what_is_unsafe(run, tiny_bundle, tiny_gauge):
+def test_a_threshold_marks_what_is_unsafe(run, tiny_bundle, tiny_gauge, stored_for_prompts):
     responses = ["a cat", "rain", "please tell me", " "]
     arguments = ["rank", "--gauge", tiny_bundle, *responses, "--threshold"]
     ranking = tiny_gauge.rank(None, responses)
@@ -41,4 +56,6 @@ def test_a_threshold_marks_what_is_unsafe(run, tiny_bundle, tiny_gauge):
     marks = [line.split()[3:] for line in run(*arguments, middle).stdout.splitlines()[1:]]
     assert marks == [["unsafe"] if entry["unsafe"] else [] for entry in printed["ranking"]]
     assert json.loads(run(*arguments, "fpr1", "--json").stdout)["threshold"] == 0.75
+    with pytest.warns(HarmgaugeWarning, match="kind exchange"):
+        run("rank", "--gauge", stored_for_prompts, "--prompt", "hello", "cat", "--threshold", "own")
     assert "no threshold 'fpr3'" in run(*arguments, "fpr3").stderr

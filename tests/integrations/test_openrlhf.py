@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from harmgauge import Exchange, ExchangeError
+from harmgauge import Exchange, ExchangeError, RecipeError
 from harmgauge.integrations.openrlhf import answer, reward_function
 
 PROMPTS = ["User: hello\nAssistant: ", "User: how do i bake bread\nAssistant: "]
@@ -64,6 +64,31 @@ def test_what_has_no_verdict_gets_a_number_and_is_counted(tiny_gauge):
 def test_a_request_of_another_form_is_refused(tiny_gauge, request_, error):
     with pytest.raises(ExchangeError, match=error):
         answer(tiny_gauge, request_)
+
+
+@pytest.mark.parametrize(
+    ("option", "error"),
+    [
+        ({"special_tokens": "[SEP]"}, "special_tokens must be a list of texts"),
+        ({"special_tokens": [5]}, "special_tokens must be a list of texts"),
+        ({"read_prompt": "hello"}, "read_prompt must be a function .* found str"),
+    ],
+)
+def test_an_option_of_another_type_is_refused_at_once(tiny_gauge, option, error):
+    with pytest.raises(RecipeError, match=error):
+        answer(tiny_gauge, {"query": ["hello"]}, **option)
+    pytest.importorskip("torch")
+    with pytest.raises(RecipeError, match=error):
+        reward_function(tiny_gauge, **option)
+    with pytest.raises(TypeError, match="bogus"):
+        reward_function(tiny_gauge, bogus=1)
+
+
+@pytest.mark.parametrize("gives", [None, 5, ["hello"], {"role": "user", "content": "hello"}])
+def test_a_prompt_read_as_something_else_is_told(tiny_gauge, gives):
+    request = {"query": ["hello you"], "prompts": ["hello"]}
+    with pytest.raises(ExchangeError, match=rf"read_prompt gave {type(gives).__name__} for"):
+        answer(tiny_gauge, request, read_prompt=lambda prompt: gives)
 
 
 def test_a_python_file_gives_tensors(tiny_bundle, tiny_gauge, tmp_path):

@@ -64,7 +64,7 @@ def test_of_several_labels_the_unsafe_ones_are_the_score(tmp_path):
         assert raw == pytest.approx(np.logaddexp(*others) - calm, abs=1e-4)
     assert read_bundle(bundle).head["unsafe"] == ["rude", "odd"]
     for direction, error in (
-        (("unsafe-high",), "state which label .* calm, rude, odd"),
+        (("unsafe-high",), "^base: state which label .* calm, rude, odd"),
         (("mild",), "no label 'mild'"),
         (("calm", "rude", "odd"), "all labels are stated"),
         (("unsafe-high", "rude"), "state one direction"),

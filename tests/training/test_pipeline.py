@@ -45,6 +45,10 @@ def trained_well(*arguments):
     return result
 
 
+# Without an export, which takes longest.
+QUICK = ("optim.max_steps=1", "runtime=torch")
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, make_recipe, encoder_base) -> Path:
     """A folder with a recipe and the run that was made from it."""
@@ -71,7 +75,7 @@ def test_balance_of_a_validation_source_reaches_the_calibration(
     valid = {"path": str(tmp_path / "rare" / "valid.jsonl"), "licence": "CC0-1.0", "balance": True}
     recipe = write_recipe(tmp_path, make_recipe(encoder_base))
     override = f"data.valid=[{json.dumps(valid)}]"
-    trained_well(recipe, "--out", tmp_path / "run", "optim.max_steps=1", override)
+    trained_well(recipe, "--out", tmp_path / "run", *QUICK, override)
     assert read_bundle(tmp_path / "run" / "bundle").calibration.prior == pytest.approx(0.5, abs=0.1)
 
 
@@ -110,7 +114,7 @@ def test_kinds_and_thresholds_of_the_recipe_reach_the_bundle(
         "data.thresholds="
         + json.dumps([{"path": str(tmp_path / "safe" / "rows.jsonl"), "label": 0, **given}]),
     ]
-    trained_well(recipe, "--out", tmp_path / "run", "optim.max_steps=1", *extra)
+    trained_well(recipe, "--out", tmp_path / "run", *QUICK, *extra)
     told = (tmp_path / "run" / "data.txt").read_text()
     assert "kind prompt: " in told
     assert "too few for prompts_fpr1, which takes 299" in told
@@ -337,7 +341,7 @@ def test_only_watched_sources_choose_the_checkpoint(tmp_path, make_recipe, encod
 
 def test_without_calibration_raw_scores_are_costs(tmp_path, make_recipe, encoder_base):
     recipe = write_recipe(tmp_path, make_recipe(encoder_base))
-    trained_well(recipe, "--out", tmp_path / "run", "optim.max_steps=1", "calibrate=false")
+    trained_well(recipe, "--out", tmp_path / "run", *QUICK, "calibrate=false")
     gauge = harmgauge.load(tmp_path / "run" / "bundle")
     assert np.allclose(gauge.score(CHATS), gauge.raw_scores(CHATS)[:, 0])
     assert gauge.manifest.calibration.data == "none"

@@ -61,6 +61,7 @@ def test_too_few_texts_are_told_before_the_run_and_leave_a_threshold_out(sources
     )
     (five,), (entry,) = responses.find(tiny_gauge, tiny_gauge.manifest.scales)
     assert five.name == "responses_fpr5"
+    assert five.kinds == ("response", "exchange")
     assert (entry["threshold"], entry["n"], entry["takes"]) == ("responses_fpr1", 61, 299)
 
 

@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from harmgauge.errors import RecipeError
-from harmgauge.training.recipe import read_recipe
+from harmgauge.settings import _sections
+from harmgauge.training.recipe import Recipe, read_recipe
+from harmgauge.training.sft.recipe import SftRecipe, read_sft_recipe
 
 MINIMAL = """
 name: tiny
@@ -86,6 +88,58 @@ def test_a_key_that_stands_twice_is_refused(recipe_file):
     recipe_file.write_text(MINIMAL + "optim: {epochs: 1}\noptim: {warmup: 0}\n")
     with pytest.raises(RecipeError, match="'optim' stands twice"):
         read_recipe(recipe_file)
+
+
+def leaves(section, place=""):
+    """Dotted names of all settings, and of the sections that hold them."""
+    for name, field in section.model_fields.items():
+        here = f"{place}{field.alias or name}"
+        yield here
+        for inner in _sections(field.annotation):
+            position = ".0" if here in ("data.train", "data.valid", "data.thresholds") else ""
+            yield from leaves(inner, f"{here}{position}.")
+
+
+@pytest.mark.parametrize(
+    ("kind", "read"), [(Recipe, read_recipe), (SftRecipe, read_sft_recipe)], ids=["train", "sft"]
+)
+@pytest.mark.parametrize("value", ["[1, [a]]", "{a: [1]}", "5"])
+def test_a_value_of_another_shape_is_a_sentence_and_no_accident(recipe_file, kind, read, value):
+    for key in leaves(kind):
+        for override in (f"{key}={value}", f"{key}.0={value}"):
+            try:
+                read(recipe_file, [override])
+            except RecipeError as error:
+                assert "\n" not in str(error)  # noqa: PT017
+
+
+TRAIN_ONLY = MINIMAL + "storage: fp32\nloss: {rank: 2}\n"
+SFT_ONLY = MINIMAL + "report_to: [tensorboard]\noptim: {batch_size: 4}\n"
+
+
+def test_a_recipe_of_the_other_verb_is_told_which_that_is(recipe_file):
+    recipe_file.write_text(TRAIN_ONLY)
+    with pytest.raises(RecipeError, match=r"is a recipe of harmgauge train: give it to that verb"):
+        read_sft_recipe(recipe_file, ["seed=1"])
+    recipe_file.write_text(SFT_ONLY)
+    with pytest.raises(RecipeError, match=r"is a recipe of harmgauge sft: give it to that verb"):
+        read_recipe(recipe_file)
+    recipe_file.write_text(MINIMAL)  # fits both, so that only the override is at fault
+    with pytest.raises(RecipeError, match=r"unknown key bogus"):
+        read_recipe(recipe_file, ["bogus=1"])
+    recipe_file.write_text(MINIMAL.replace("  valid:", "  #"))
+    with pytest.raises(RecipeError, match=r"mend it for this one \(data\.valid: field required\)"):
+        read_recipe(recipe_file)
+    completed = read_recipe(recipe_file, ["data.valid=[{path: b.jsonl, licence: MIT}]"])
+    assert completed.data.valid[0].path == "b.jsonl"
+
+
+@pytest.mark.parametrize("licence", ["made up", "GPL", "''", "Apache-2.0 AND"])
+def test_a_licence_of_weights_is_an_spdx_expression(recipe_file, licence):
+    with pytest.raises(RecipeError, match=r"^[^\n]* no SPDX expression, such as Apache-2\.0"):
+        read_recipe(recipe_file, [f"licence={licence}"])
+    for known in ("LicenseRef-Llama-3", "MIT OR (Apache-2.0 AND CC-BY-4.0)"):
+        assert read_recipe(recipe_file, [f"licence={known}"]).licence == known
 
 
 def test_a_missing_file_is_named():

@@ -17,7 +17,11 @@ from harmgauge.training.model import CostModel
 from harmgauge.training.monitor import score_examples, validation_metrics
 from harmgauge.training.pipeline import prepare, run
 
-QUICK = {"calibrate": False, "runtime": "torch"}
+QUICK = {
+    "calibrate": False,
+    "runtime": "torch",
+    "optim": {"learning_rate": 3e-3, "batch_tokens": 256, "max_steps": 8},
+}
 LORA = {"max_tokens": 32, "lora": {"rank": 2, "alpha": 4}}
 
 
@@ -68,19 +72,19 @@ def test_a_soup_of_what_does_not_mix_is_refused(tmp_path, runs, make_recipe, dec
     assert "no finished run" in refused([tmp_path])
 
 
-@pytest.fixture
-def averaged(tmp_path, make_recipe, encoder_base):
-    optim = {"learning_rate": 3e-3, "batch_tokens": 256, "epochs": 2, "ema": 0.8}
+@pytest.fixture(scope="module")
+def averaged(tmp_path_factory, make_recipe, encoder_base):
+    optim = {"learning_rate": 3e-3, "batch_tokens": 256, "epochs": 1, "ema": 0.8}
     recipe = make_recipe(encoder_base, optim=optim)
-    job = prepare(recipe, tmp_path)
-    (tmp_path / "whole").mkdir()
-    progress = train(job.model, job.train, job.valid, recipe, tmp_path / "whole", quiet=True)
-    return recipe, job, progress
+    whole = tmp_path_factory.mktemp("whole")
+    job = prepare(recipe, whole)
+    progress = train(job.model, job.train, job.valid, recipe, whole, quiet=True)
+    return recipe, job, progress, whole
 
 
-def test_the_better_of_last_and_average_is_kept(tmp_path, averaged):
-    _, job, progress = averaged
-    lines = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").open()]
+def test_the_better_of_last_and_average_is_kept(averaged):
+    _, job, progress, folder = averaged
+    lines = [json.loads(line) for line in (folder / "log.jsonl").open()]
     checks = [line for line in lines if "evaluated_at" in line]
     assert [(check["evaluated_at"], check["weights"]) for check in checks[:3]] == [
         (0, "last"),
@@ -99,7 +103,7 @@ def test_the_better_of_last_and_average_is_kept(tmp_path, averaged):
 def test_a_resumed_run_has_the_same_average(tmp_path, averaged, monkeypatch):
     import harmgauge.training.cost as module
 
-    recipe, whole, _ = averaged
+    recipe, whole, _, folder = averaged
     real, calls = module._step, []
 
     def dying(*args):
@@ -119,7 +123,5 @@ def test_a_resumed_run_has_the_same_average(tmp_path, averaged, monkeypatch):
     expected, found = trainable_state(whole.model), trainable_state(job.model)
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value, rtol=0, atol=0, msg=name)
-    last = [
-        (tmp_path / name / "log.jsonl").read_text().splitlines()[-1] for name in ("whole", "broken")
-    ]
+    last = [(run / "log.jsonl").read_text().splitlines()[-1] for run in (folder, broken)]
     assert json.loads(last[0]) == json.loads(last[1])

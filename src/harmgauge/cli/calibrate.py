@@ -11,7 +11,7 @@ import click
 from ..data.hub import data_name, data_sha256
 from ..errors import BundleError
 from .labelled import CARD, of_kind, read_labelled, score_labelled, tell_scales, write_anew
-from .reading import label_options, schema_options
+from .reading import check_reading, label_options, schema_options
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -113,6 +113,7 @@ def calibrate(
 
     # All that can fail fast does so before the first text is scored.
     _check_call(files, rates, name, method, prior)
+    check_reading(files, layout, meaning)
     if name is not None:
         check_name(name)
     folder = find(gauge)

@@ -11,7 +11,7 @@ import click
 from ..data.hub import data_name
 from ..errors import BundleError, needs_extra
 from .labelled import read_labelled, score_labelled, tell_scales, write_anew
-from .reading import label_options, schema_options
+from .reading import check_reading, label_options, schema_options
 
 
 @click.command("import")
@@ -75,6 +75,7 @@ def import_(
     from ..scales import Scales
     from ..training.finish import UNCALIBRATED
 
+    check_reading(files, layout, meaning)
     if out.exists() and any(out.iterdir()):
         raise BundleError(f"{out} is not empty; name a new folder")
     files = tuple(dict.fromkeys(files))

@@ -44,7 +44,7 @@ def _lines(manifest: Manifest) -> list[str]:
         *_table(manifest.data),
         *(f"teacher      {each['gauge']}, licence {each['licence']}" for each in manifest.teachers),
         f"base         {manifest.base.get('name')}, sha256 {manifest.base.get('sha256')}",
-        f"cost         {manifest.direction}: below 0 safe, above 0 unsafe, in log-odds",
+        f"cost         {manifest.direction}: {_meaning(manifest.calibration)}",
         f"reads        template {manifest.template}, windows of {layout.max_tokens} tokens that "
         f"share {layout.overlap:.0%}, {manifest.pooling} pooling",
         f"outputs      {', '.join(manifest.outputs)}",
@@ -62,6 +62,15 @@ def _lines(manifest: Manifest) -> list[str]:
         *(f"export       {_export(each)}" for each in manifest.metrics if "storage" in each),
         f"written by   harmgauge {manifest.code_version}, format version {manifest.format_version}",
     ]
+
+
+def _meaning(calibration: Calibration) -> str:
+    if calibration.n:
+        return "below 0 safe, above 0 unsafe, in log-odds"
+    return (
+        "the raw score, not calibrated: it orders texts, but is no log-odds, and 0 need not be the "
+        "border (harmgauge calibrate fits it)"
+    )
 
 
 def _scale(calibration: Calibration) -> str:

@@ -6,11 +6,12 @@ import importlib
 import io
 import keyword
 import sys
+import warnings
 
 import click
 
 from .. import __version__
-from ..errors import HarmgaugeError
+from ..errors import HarmgaugeError, HarmgaugeWarning
 
 # The verbs, each a click command in the module of this package that is called like it (`import`
 # with an underscore, since Python has the word).
@@ -59,6 +60,20 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point: a user's mistake becomes one line on stderr and exit status 2."""
+    plain = warnings.formatwarning
+
+    def in_one_line(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        line: str | None = None,
+    ) -> str:
+        if issubclass(category, HarmgaugeWarning):
+            return f"harmgauge: {message}\n"
+        return plain(message, category, filename, lineno, line)
+
+    warnings.formatwarning = in_one_line
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # and not closed
             # A character that the terminal's encoding lacks is no reason to stop.

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..exchange import Exchange
+from ..exchange import Exchange, Kind
 from .options import gauge_options, load_gauge, threshold_option
 
 
@@ -34,7 +34,9 @@ def rank(
     """
     gauge = load_gauge(name, prior, threads)
     # An unknown name is refused before anything is scored.
-    at = gauge.threshold(threshold, "response" if prompt is None else "exchange")
+    kind: Kind = "response" if prompt is None else "exchange"
+    at = gauge.threshold(threshold, kind)
+    gauge.check_promise(threshold, [kind])
     entries: list[dict[str, Any]] = [
         {"index": index, "cost": cost} for index, cost in gauge.rank(prompt, responses)
     ]

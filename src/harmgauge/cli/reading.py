@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
 from ..errors import DataError
 
+WHOLE = "exchange"
 _COLUMNS = ("prompt", "response", "messages", "label", "category", "id")
 
 
@@ -53,12 +54,24 @@ def label_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--part",
             type=click.Choice(["exchange", "prompt", "response"]),
-            default="exchange",
+            default=WHOLE,
             show_default=True,
             help="Keep whole exchanges, each prompt once, or responses without their prompts.",
         ),
     ]
     return functools.reduce(lambda inner, option: option(inner), reversed(options), wrapped)
+
+
+def check_reading(files: Sequence[str], layout: dict[str, Any], meaning: dict[str, Any]) -> None:
+    """Raises:
+    UsageError: it is stated how to read files, and there are none.
+    """
+    stated = [*layout.values(), meaning["labels"], meaning["label"]]
+    if not files and (any(each is not None for each in stated) or meaning["part"] != WHOLE):
+        raise click.UsageError(
+            "--schema, --*-column, --labels, --label and --part say how to read labelled rows; "
+            "give --data FILE with them"
+        )
 
 
 def label_map(labels: str | None) -> dict[str, float | None] | None:

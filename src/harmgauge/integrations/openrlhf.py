@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard
 
-from ..errors import ExchangeError, needs_extra
+from ..errors import ExchangeError, RecipeError, needs_extra
 from ..gauge import Gauge
 from .reward import judge
 
@@ -49,9 +49,11 @@ def answer(
         and the score 0.5, since OpenRLHF takes numbers only.
 
     Raises:
-        ExchangeError: there is no list of queries, or not one with each prompt in it.
-        RecipeError: the gauge has no threshold of that name.
+        ExchangeError: there is no list of queries, or not one with each prompt in it; or
+            `read_prompt` gives neither a text nor messages.
+        RecipeError: the gauge has no threshold of that name, or an option is not of its type.
     """
+    _check_options(special_tokens, read_prompt)
     if not isinstance(request, Mapping):
         raise ExchangeError("the request must be a JSON object with a list query")
     queries, prompts = request.get("query"), request.get("prompts")
@@ -63,7 +65,7 @@ def answer(
         raise ExchangeError(f"prompts must be a list of {len(queries)} texts, one a query")
     else:
         exchanges = [
-            _exchange(read_prompt(prompt), _response(number, query, prompt, special_tokens))
+            _exchange(number, read_prompt(prompt), _response(number, query, prompt, special_tokens))
             for number, (query, prompt) in enumerate(zip(queries, prompts, strict=True), 1)
         ]
     judged = judge(gauge, exchanges, threshold)
@@ -81,31 +83,50 @@ def answer(
 
 
 def reward_function(
-    gauge: Gauge, threshold: float | str | None = None, **options: Any
+    gauge: Gauge,
+    threshold: float | str | None = None,
+    *,
+    special_tokens: Sequence[str] = (),
+    read_prompt: Callable[[str], Any] = str,
 ) -> Callable[..., dict[str, Any]]:
     """The `reward_func` that OpenRLHF looks for in a Python file; its answer holds tensors.
 
     Arguments as for `answer`.
 
     Raises:
-        RecipeError: the gauge has no threshold of that name.
+        RecipeError: the gauge has no threshold of that name, or an option is not of its type.
         HarmgaugeError: torch is not installed.
     """
     try:
         import torch
     except ImportError:
         raise needs_extra("train", "OpenRLHF's reward function") from None
-    gauge.threshold(threshold)  # a wrong name shows before any training
+    # What is wrong shows before any training.
+    gauge.threshold(threshold)
+    _check_options(special_tokens, read_prompt)
 
     def reward_func(
         queries: Sequence[str], prompts: Sequence[str], labels: Any = None, **_: Any
     ) -> dict[str, Any]:
         request = {"query": list(queries), "prompts": list(prompts)}
-        found = answer(gauge, request, threshold, **options)
+        found = answer(
+            gauge, request, threshold, special_tokens=special_tokens, read_prompt=read_prompt
+        )
         logs = {key: torch.tensor(values) for key, values in found.pop("extra_logs").items()}
         return {**{key: torch.tensor(values) for key, values in found.items()}, "extra_logs": logs}
 
     return reward_func
+
+
+def _check_options(special_tokens: Any, read_prompt: Any) -> None:
+    # Of a single text each letter would be taken off.
+    if isinstance(special_tokens, str) or not _are_texts(list(special_tokens)):
+        raise RecipeError("special_tokens must be a list of texts, such as ['<|im_end|>']")
+    if not callable(read_prompt):
+        raise RecipeError(
+            "read_prompt must be a function from a prompt to a text or to messages, found "
+            f"{type(read_prompt).__name__}"
+        )
 
 
 def _are_texts(value: Any) -> TypeGuard[list[str]]:
@@ -129,7 +150,12 @@ def _end(text: str, special_tokens: Sequence[str]) -> str:
     return text
 
 
-def _exchange(prompt: Any, response: str) -> Any:
+def _exchange(number: int, prompt: Any, response: str) -> Any:
     if isinstance(prompt, str):
         return {"prompt": prompt, "response": response}
-    return [*prompt, {"role": "assistant", "content": response}]
+    if isinstance(prompt, Sequence) and all(isinstance(each, Mapping) for each in prompt):
+        return [*prompt, {"role": "assistant", "content": response}]
+    raise ExchangeError(
+        f"read_prompt gave {type(prompt).__name__} for prompt {number}; let it give a text, or a "
+        "list of messages with role and content"
+    )

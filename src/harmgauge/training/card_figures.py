@@ -116,10 +116,13 @@ def thresholds(manifest: Manifest) -> list[str]:
         rows = []
         for threshold in manifest.thresholds:
             found = recalls.get(threshold.name)
-            row = {"cost_by_kind": None, "licences": None, **threshold.in_a_table()}
-            by_kind, licences = row.pop("cost_by_kind"), row.pop("licences")
+            row = threshold.in_a_table()
+            by_kind, licences, kinds = (
+                row.pop(key, None) for key in ("cost_by_kind", "licences", "kinds")
+            )
             recall = found and f"{_cell(found['recall'])} (n = {found['n']})"
-            added = {"licences": licences, "recall": recall, "cost by kind": by_kind}
+            added = {"kinds": kinds, "licences": licences, "recall": recall}
+            added |= {"cost by kind": by_kind}
             rows.append({**row, **added})
         unsaid = [key for key in added if not any(each[key] for each in rows)]
         lines += [

@@ -26,8 +26,11 @@ from .classifier_layout import classifier_layout
 from .export import export_onnx
 from .finish import UNCALIBRATED
 from .heads import Head
+from .licences import check_expression
 from .model import CostModel, ModelSpec, Pooling, is_encoder, read_long_words
+from .recipe import NAME
 
+UNKNOWN_LICENCE = "NOASSERTION"
 HIGH, LOW = "unsafe-high", "unsafe-low"
 MAX_DIFFERENCE = 1e-4
 """largest difference allowed between the bundle and transformers, relative above a score of 1"""
@@ -49,6 +52,8 @@ def find_classifier(place: str) -> tuple[Path, str]:
     folder = Path(place).expanduser()
     if folder.is_dir():
         return folder, folder.resolve().name
+    if folder.exists():
+        raise RecipeError(f"{place} is a file; name the folder that holds it and its config.json")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", place):
         raise RecipeError(f"there is no folder {place}; name one, or a Hub id such as OWNER/NAME")
     from huggingface_hub import snapshot_download
@@ -87,24 +92,32 @@ def import_classifier(
         out: folder of the bundle.
         name: of the gauge.
         base: what the manifest calls the classifier.
-        licence: SPDX expression of the weights' licence.
+        licence: SPDX expression of the weights' licence, or NOASSERTION.
         threads: cores; None leaves it to torch.
 
     Returns:
         The manifest as written, and why it is not an ONNX bundle, where it is not.
 
     Raises:
-        RecipeError: it is no classifier, or the direction does not fit its labels.
+        RecipeError: it is no classifier, the direction does not fit its labels, or the name or the
+            licence is not such as recipes take.
         BundleError: its head or chat template is not supported, or the bundle scores otherwise than
             transformers by more than 1e-4.
     """
+    if not re.fullmatch(NAME, name):
+        raise RecipeError(
+            f"{name!r} cannot name a gauge; give it lower-case letters, digits and . _ - (--name), "
+            "such as toxicity-bert"
+        )
+    if licence != UNKNOWN_LICENCE:
+        check_expression(licence)
     labels = [each for each in direction if each not in (HIGH, LOW)]
     if not direction or (len(labels) < len(direction) and len(direction) > 1):
         raise RecipeError(
             f"state one direction: {HIGH} or {LOW} for a model with one score, or the names of the "
             "labels that are unsafe"
         )
-    source = ClassifierSource(name, folder, labels or None, probability=False, threads=threads)
+    source = ClassifierSource(base, folder, labels or None, probability=False, threads=threads)
     sign = -1 if LOW in direction else 1
     expected = sign * _scores(source)  # before the model is taken apart
     model, tokenizer = _cost_model(source, folder, sign, base)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
 from ..errors import RecipeError
 
 OPEN = frozenset(
@@ -15,6 +17,19 @@ OPEN = frozenset(
     }
 )
 """SPDX ids; an unknown one is not taken for open"""
+
+
+def check_expression(licence: str) -> None:
+    """Raises:
+    RecipeError: it is no SPDX expression of known ids.
+    """
+    try:
+        canonicalize_license_expression(licence)
+    except InvalidLicenseExpression:
+        raise RecipeError(
+            f"licence {licence!r} is no SPDX expression, such as Apache-2.0 or CC-BY-NC-4.0; write "
+            "LicenseRef-NAME for a licence that SPDX does not list"
+        ) from None
 
 
 def is_open(expression: str) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +26,7 @@ from .licences import check_licence
 from .model import CostModel
 from .noise import apply_doubts
 from .overlap import overlap
+from .pictures import draw_losses
 from .promises import SafeTexts, safe_texts
 from .recipe import Recipe
 from .run_folder import check_run_folder, replaced_folder
@@ -196,63 +195,6 @@ def _with_vocabulary(base: Base, least: int | None, sources: Iterable[LoadedSour
     used = used_tokens(base.tokenizer, texts, least)
     model, tokenizer = prune_vocabulary(base.model, base.tokenizer, used)
     return replace(base, model=model, tokenizer=tokenizer)
-
-
-def draw_losses(log: Path, picture: Path) -> None:
-    """Training loss and validation AUROC over the steps."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    steps = [record for record in records if "step" in record]
-    checks = [record for record in records if "evaluated_at" in record]
-    averages = [check for check in checks if check.get("weights") == "average"]
-    checks = [check for check in checks if check not in averages]
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    for name in ("rank", "sign", "distil", "category"):
-        values = [record.get(name, 0.0) for record in steps]
-        if any(values):
-            left.plot([r["step"] for r in steps], _smooth(values), label=f"{name} term")
-    left.axhline(math.log(2), color="grey", linewidth=0.8, linestyle=":", label="ln 2: no skill")
-    left.set(xlabel="step", ylabel="loss, mean of 50 steps", title="Training loss")
-    left.legend()
-    for source in checks[0]["auroc"]:
-        right.plot(
-            [c["evaluated_at"] for c in checks],
-            [c["auroc"][source] for c in checks],
-            linewidth=0.8,
-            alpha=0.6,
-            label=source,
-        )
-    right.plot(
-        [c["evaluated_at"] for c in checks],
-        [c["auroc_mean"] for c in checks],
-        color="black",
-        linewidth=2,
-        label="mean",
-    )
-    if averages:
-        right.plot(
-            [c["evaluated_at"] for c in averages],
-            [c["auroc_mean"] for c in averages],
-            color="black",
-            linewidth=2,
-            linestyle="--",
-            label="mean, averaged weights",
-        )
-    right.set(xlabel="step", ylabel="AUROC", title="Validation, by source")
-    right.legend(fontsize="x-small", ncols=2)
-    figure.savefig(picture, dpi=120)
-    pyplot.close(figure)
-
-
-def _smooth(values: Sequence[float], width: int = 50) -> list[float]:
-    return [
-        sum(values[max(0, i - width + 1) : i + 1]) / len(values[max(0, i - width + 1) : i + 1])
-        for i in range(len(values))
-    ]
 
 
 def _watched(examples: Sequence[Example], names: Sequence[str] | None) -> Sequence[Example]:

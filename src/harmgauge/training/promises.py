@@ -14,15 +14,12 @@ from ..data.row import Row
 from ..gauge import Gauge
 from ..recalibration import Labelled
 from ..scales import Scales
-from ..thresholds import Threshold, safe_items_needed, threshold_at
+from ..thresholds import SORTS, Threshold, safe_items_needed, threshold_at
 from .examples import LoadedSource
 
 RATES = (0.01, 0.05)
 """what is promised: at most so large a share of safe texts is called unsafe"""
 CONFIDENCE = 0.95
-
-_SORTS: dict[str, tuple[str, ...]] = {"prompts": ("prompt",), "responses": ("response", "exchange")}
-"""what thresholds are called after, and the kinds of input that they are for"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ class SafeTexts:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of input that the thresholds are for."""
-        return _SORTS[self.sort]
+        return SORTS[self.sort]
 
     def find(self, gauge: Gauge, scales: Scales) -> tuple[list[Threshold], list[dict[str, Any]]]:
         """The thresholds that they are enough for, and an entry of `Manifest.metrics` for each
@@ -64,6 +61,7 @@ class SafeTexts:
                 name=self._name(rate),
                 sha256=self.sha256,
                 licences=self.licences,
+                kinds=self.texts.held_kinds,
             )
             for rate in RATES
             if self._name(rate) not in missing
@@ -101,7 +99,7 @@ def safe_texts(sources: Sequence[LoadedSource], seen: Iterable[LoadedSource]) ->
         seen: those of training and validation.
     """
     _drop_seen(sources, {normalise(row.group) for loaded in seen for row in loaded.rows})
-    return [_of_sort(sort, sources) for sort in _SORTS] if sources else []
+    return [_of_sort(sort, sources) for sort in SORTS] if sources else []
 
 
 def _drop_seen(sources: Iterable[LoadedSource], prompts: set[str]) -> None:
@@ -116,7 +114,7 @@ def _drop_seen(sources: Iterable[LoadedSource], prompts: set[str]) -> None:
 def _of_sort(sort: str, sources: Sequence[LoadedSource]) -> SafeTexts:
     found = [(loaded, row) for loaded in sources for row in loaded.rows]
     texts = Labelled.of(row for _, row in found)
-    kinds = np.isin(texts.kinds, _SORTS[sort])
+    kinds = np.isin(texts.kinds, SORTS[sort])
     chosen = texts.take(np.flatnonzero(kinds & ~texts.unsafe).tolist())
     from_these = [loaded for loaded in sources if any(_has(row, sort) for row in loaded.rows)]
     digests = (data_sha256(loaded.file) for loaded in from_these)
@@ -131,6 +129,6 @@ def _of_sort(sort: str, sources: Sequence[LoadedSource]) -> SafeTexts:
 
 def _has(row: Row, sort: str) -> bool:
     return any(
-        item.exchange.kind in _SORTS[sort] and item.unsafe is not None and item.unsafe < 0.5
+        item.exchange.kind in SORTS[sort] and item.unsafe is not None and item.unsafe < 0.5
         for item in row.items
     )

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from ..data.columns import ColumnRole
 from ..settings import Labels, Section, read_section
 from ..taxonomy import CATEGORIES, category_key
+from .licences import check_expression
 
 
 class Source(Section):
@@ -184,13 +185,23 @@ class Evaluate(Section):
     """steps between checkpoints from which a run can resume"""
 
 
+NAME = r"^[a-z0-9][a-z0-9._-]*$"
+"""what a gauge or model may be called"""
+
+
 class Named(Section):
     """What every recipe says of the weights that it makes."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    name: str = Field(pattern=NAME)
     description: str = ""
     licence: str
     """licence of the weights, an SPDX expression"""
+
+    @field_validator("licence")
+    @classmethod
+    def _licence_is_known(cls, licence: str) -> str:
+        check_expression(licence)
+        return licence
 
 
 class Recipe(Named):
@@ -244,4 +255,8 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         RecipeError: the file is missing or no YAML, or a key is unknown, missing, there twice or
             ill-valued.
     """
-    return read_section(Recipe, path, overrides, see="recipes/README.md")
+    from .sft.recipe import SftRecipe  # which imports from here
+
+    return read_section(
+        Recipe, path, overrides, see="recipes/README.md", other=("harmgauge sft", SftRecipe)
+    )

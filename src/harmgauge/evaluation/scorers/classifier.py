@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -60,17 +62,22 @@ class ClassifierSource:
         try:
             import torch
             from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+            from ...training.model import quiet_transformers
         except ImportError:
             raise needs_extra("train", f"{name}, a Hugging Face folder,") from None
         if not (folder / "config.json").is_file():
             raise RecipeError(f"{name}: {folder} is no Hugging Face folder: it has no config.json")
         if threads is not None:
             torch.set_num_threads(threads)
+        # A bar is for those who wait in front of a terminal.
+        quiet = nullcontext() if sys.stderr.isatty() else quiet_transformers()
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self.model, loading = AutoModelForSequenceClassification.from_pretrained(
-                folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
-            )
+            with quiet:
+                self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+                self.model, loading = AutoModelForSequenceClassification.from_pretrained(
+                    folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
+                )
         except (OSError, ValueError, KeyError) as error:
             raise RecipeError(
                 f"{name}: {folder} cannot be read as a sequence classifier "

@@ -26,10 +26,10 @@ from ..model import (
     quiet_transformers,
     unloadable,
 )
+from ..pictures import draw_loss
 from ..run_folder import check_run_folder, replaced_folder
 from ..source_table import source_table
 from .packing import check_packing
-from .picture import draw_loss
 from .provenance import Provenance, read_provenance
 from .recipe import Model, SftRecipe
 from .rows import SftRows, Tokens, check_rows, read_rows_of, tokenise

@@ -142,4 +142,10 @@ def read_sft_recipe(path: Path, overrides: Sequence[str] = ()) -> SftRecipe:
         RecipeError: the file is missing or no YAML, or a key is unknown, missing, there twice or
             ill-valued.
     """
-    return read_section(SftRecipe, path, overrides, see="docs/sft.md")
+    return read_section(
+        SftRecipe,
+        path,
+        overrides,
+        see="docs/sft.md",
+        other=("harmgauge train", cost_recipe.Recipe),
+    )
