@@ -175,6 +175,18 @@ def test_the_bundle_is_calibrated_on_one_half_and_measured_on_the_other(finished
     )
 
 
+def test_the_bundle_carries_curves_of_the_other_half(finished):
+    manifest = read_bundle(finished / "run" / "bundle")
+    gauge = harmgauge.load(finished / "run" / "bundle")
+    assert manifest.curves
+    assert gauge.curves() == manifest.curves
+    counts = {each["kind"]: each["n"] for each in manifest.metrics if "kind" in each}
+    everything = {next(iter(manifest.curves)): manifest.metrics[0]["n"]}
+    for kind, curve in manifest.curves.items():
+        assert "not used for the calibration" in curve.data
+        assert curve.safe + curve.unsafe == (counts or everything)[kind]
+
+
 def test_the_bundle_carries_its_card(finished):
     folder = finished / "run" / "bundle"
     assert "README.md" in read_bundle(folder).files
