@@ -10,6 +10,7 @@ import torch
 from harmgauge import BundleError, Exchange, load
 from harmgauge.bundle import Manifest, read_bundle, write_bundle
 from harmgauge.calibration import Calibration
+from harmgauge.cli import draw
 from harmgauge.evaluation.scorers import Batch, GaugeScorer
 from harmgauge.members import member_names
 from harmgauge.training.bases import load_base
@@ -89,7 +90,11 @@ def test_what_has_no_verdict_has_no_uncertainty(gauge, tiny_gauge):
     assert broken.error
     assert broken.uncertainty is None
     assert tiny_gauge.verdict("hello").uncertainty is None  # it has no members
-    assert json.loads(json.dumps(gauge.verdict("hello").to_dict()))["uncertainty"] > 0
+    verdict = gauge.verdict("hello")
+    assert json.loads(json.dumps(verdict.to_dict()))["uncertainty"] > 0
+    said = f"Its members lie {verdict.uncertainty:.2f} apart"
+    assert said in draw.picture(Exchange("hello"), verdict)
+    assert "members" not in draw.picture(Exchange("hello"), tiny_gauge.verdict("hello"))
 
 
 def test_a_scorer_gives_it_beside_costs_and_categories(gauge, tiny_gauge):
