@@ -1,4 +1,4 @@
-"""Give a bundle the curves of its recipe's validation data, which training stores since 0.1.
+"""Give a bundle that was trained before there were curves those of its recipe's validation data.
 
     python scripts/add_curves.py recipes/mini.yaml src/harmgauge/gauges/mini data.root=DATA
 
