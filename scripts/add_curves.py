@@ -18,6 +18,7 @@ from harmgauge.training.checkpoints import write_text
 from harmgauge.training.examples import load_sources
 from harmgauge.training.measured import measure, measured_curves
 from harmgauge.training.recipe import read_recipe
+from harmgauge.training.validation import held_out
 
 
 def main() -> None:
@@ -29,6 +30,8 @@ def main() -> None:
     recipe = read_recipe(options.recipe, options.overrides)
     gauge = load(options.bundle)
     sources = load_sources(recipe.data.valid, recipe.data, options.recipe.parent)
+    for loaded in sources:
+        loaded.rows[:] = filter(held_out, loaded.rows)
     measured, _ = measure(gauge, sources)
     curves = measured_curves(measured, gauge.manifest.scales, recipe.name)
     manifest = replace(gauge.manifest, curves=curves)
