@@ -227,7 +227,8 @@ class Gauge:
             return None
         raw = reading.raw
         costs = member_costs(raw[:, 0], raw[:, -members:], self._scales, reading.kinds)
-        return costs.std(1)
+        spread: Floats = costs.std(1)
+        return spread
 
     def _verdict(
         self,
