@@ -14,6 +14,7 @@ def test_json_has_the_fields_by_name_and_null_for_the_unknown():
         "unsafe": True,
         "threshold": 0.0,
         "direction": "positive_is_unsafe",
+        "uncertainty": None,
         "categories": None,
         "spans": None,
         "empty": False,

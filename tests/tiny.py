@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harmgauge.bundle import Manifest, write_bundle
 from harmgauge.calibration import Calibration
+from harmgauge.members import is_member
 from harmgauge.thresholds import Threshold
 from harmgauge.windows import Layout
 
@@ -99,6 +100,7 @@ def make_bundle(folder: Path, name: str, model, runtime: str, files: dict[str, P
         categories={
             each: Calibration(bias=-0.5, temperature=2.0, prior=0.2, data="made up", n=50)
             for each in spec.outputs[1:]
+            if not is_member(each)
         },
         thresholds=(Threshold("fpr1", 0.75, 0.01, 0.95, "made up", 300),),
         metrics=({"data": "made up", "n": 100, "auroc": 0.5},),

@@ -14,8 +14,10 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from . import __version__
 from .calibration import Calibration
+from .error_curve import ErrorCurve
 from .errors import BundleError
-from .exchange import KINDS, MARKERS, TEMPLATE_ID
+from .exchange import KINDS, MARKERS, TEMPLATE_ID, Kind
+from .members import is_member, members_at
 from .scales import Scales
 from .thresholds import Threshold
 from .verdict import DIRECTION
@@ -31,7 +33,7 @@ _LOADABLE = {".json", ".safetensors", ".bin", ".onnx", ".data", ".npz"}
 # Keys of a manifest, a layout, a calibration and a threshold that came later. They are written only
 # where they say something, so that an older gauge is read as it is and keeps its id.
 _OPTIONAL = {
-    *("teachers", "categories", "calibration_by_kind"),
+    *("teachers", "categories", "calibration_by_kind", "curves"),
     *("knots", "sha256", "licences", "cost_by_kind", "kinds"),
     *("turns", "segments", "head"),
 }
@@ -58,15 +60,17 @@ class Manifest:
     teachers: tuple[Mapping[str, Any], ...] = ()
     """gauges whose costs were targets: `gauge`, `licence`, `base`, and their `data`"""
     outputs: tuple[str, ...] = ("cost",)
-    """what each output of the head means; the cost comes first"""
+    """what each output of the head means: the cost comes first, then categories, then members"""
     head: Mapping[str, Any] = field(default_factory=dict)
     """of a classifier that was trained elsewhere: how its labels become a raw score, as
     `training.heads.Head`; of all others nothing, and the head is linear"""
     categories: Mapping[str, Calibration] = field(default_factory=dict)
-    """of each output but the cost: raw score to log-odds of the category"""
+    """of each output that is a category: raw score to log-odds of the category"""
     calibration_by_kind: Mapping[str, Calibration] = field(default_factory=dict)
     """of each kind of input (`exchange.Kind`) that has a scale of its own"""
     thresholds: tuple[Threshold, ...] = ()
+    curves: Mapping[Kind, ErrorCurve] = field(default_factory=dict)
+    """of each kind of input that validation data says enough of: what a threshold costs there"""
     metrics: tuple[Mapping[str, Any], ...] = ()
     """measurements: `data`, `n` and figures by name"""
     files: Mapping[str, str] = field(default_factory=dict)
@@ -78,8 +82,22 @@ class Manifest:
 
     @property
     def id(self) -> str:
-        """Name and the first 8 hex digits of the manifest's hash, such as `mini@0a1b2c3d`."""
-        return f"{self.name}@{hashlib.sha256(self.to_json().encode()).hexdigest()[:8]}"
+        """Name and the first 8 hex digits of a hash of the manifest, such as `mini@0a1b2c3d`.
+
+        Curves do not count: they change no cost and no verdict.
+        """
+        text = replace(self, curves={}).to_json()
+        return f"{self.name}@{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    @property
+    def category_names(self) -> tuple[str, ...]:
+        """The outputs that are categories, which stand next to the cost."""
+        return tuple(name for name in self.outputs[1:] if not is_member(name))
+
+    @property
+    def members(self) -> int:
+        """How many members the ensemble has; 0 where there is none."""
+        return len(members_at(self.outputs))
 
     @property
     def scales(self) -> Scales:
@@ -141,15 +159,22 @@ class Manifest:
         values["thresholds"] = tuple(
             _threshold(entry, f"{where}, thresholds") for entry in values["thresholds"]
         )
+        curves = values.get("curves", {})
+        _check_kinds(curves, f"{where}, curves")
+        values["curves"] = {
+            kind: _curve(curve, f"{where}, curves, {kind}") for kind, curve in curves.items()
+        }
         for key in ("data", "teachers", "outputs", "metrics"):
             values[key] = tuple(values.get(key, ()))
         manifest = cls(**values)
         if manifest.outputs[:1] != ("cost",):
             raise BundleError(f"{where}: the first of the outputs must be the cost")
-        if manifest.categories.keys() != set(manifest.outputs[1:]):
+        if manifest.categories.keys() != set(manifest.category_names):
             raise BundleError(
-                f"{where}: categories must hold the scales of all outputs but the cost"
+                f"{where}: categories must hold the scales of all outputs but the cost and members"
             )
+        if any(map(is_member, manifest.outputs[: len(manifest.outputs) - manifest.members])):
+            raise BundleError(f"{where}: members must be the last of the outputs")
         return manifest
 
 
@@ -268,6 +293,16 @@ def _threshold(values: Any, where: str) -> Threshold:
     if not all(_fits(cost, float) for cost in costs.values()):
         raise BundleError(f"{where} has a value of the wrong kind: cost_by_kind")
     return Threshold(**stored)
+
+
+def _curve(values: Any, where: str) -> ErrorCurve:
+    stored = _known(ErrorCurve, values, where)
+    for key in ("cost", "false_alarms", "misses"):
+        stored[key] = tuple(stored[key])
+    curve = ErrorCurve(**stored)
+    if not curve.rises:
+        raise BundleError(f"{where} needs rising costs, and as many false_alarms and misses")
+    return curve
 
 
 def _check_kinds(names: Iterable[str], where: str) -> None:

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from .bundle import Manifest, read_bundle
+from .error_curve import ErrorCurve
 from .errors import BundleError, ExchangeError, HarmgaugeWarning, RecipeError
 from .exchange import KINDS, Exchange, Kind
 from .gauges import find
+from .members import member_costs
 from .runtime import Runtime, load_runtime
 from .scoring import Reading, Scorer
 from .verdict import Verdict, log_sigmoid, sigmoid
@@ -90,7 +92,7 @@ class Gauge:
         """how the model runs, such as `onnx` or `onnx int8`"""
         self._prior, self._scales = prior, manifest.scales
         self._shift = {kind: self._scales.of(kind).shift(prior) for kind in (None, *KINDS)}
-        self._scorer = Scorer(Windower(tokenizer, manifest.layout), runtime)
+        self._scorer = Scorer(Windower(tokenizer, manifest.layout), runtime, manifest.members)
 
     def score(
         self, exchanges: Iterable[Any], *, progress: bool = False, deduplicate: bool = True
@@ -112,7 +114,8 @@ class Gauge:
     def raw_scores(
         self, exchanges: Iterable[Any], *, progress: bool = False, deduplicate: bool = True
     ) -> Floats:
-        """Uncalibrated scores, `[n, outputs]`: of each output the maximum over windows.
+        """Uncalibrated scores, `[n, outputs]`: of each output the maximum over windows, but of
+        members what they say of the window of the cost.
 
         Rows that are blank or cannot be judged are NaN. Calibration is fitted on these.
         """
@@ -153,9 +156,12 @@ class Gauge:
         kinds: tuple[Kind | None, ...] = (None, *KINDS)
         at = {kind: self.threshold(threshold, kind) for kind in kinds}
         reading = self._scorer.read(exchanges, progress=progress, deduplicate=True)
-        costs = self._costs(reading)
+        costs, apart = self._costs(reading), self._uncertainties(reading)
         self.check_promise(threshold, reading.kinds[np.isfinite(costs) & ~reading.blank])
-        return [self._verdict(reading, row, float(cost), at) for row, cost in enumerate(costs)]
+        return [
+            self._verdict(reading, row, float(cost), at, None if apart is None else apart[row])
+            for row, cost in enumerate(costs)
+        ]
 
     def rank(self, prompt: str | None, responses: Iterable[str]) -> list[tuple[int, float]]:
         """Order responses to one prompt, safest first.
@@ -234,13 +240,33 @@ class Gauge:
                     stacklevel=3,
                 )
 
+    def curves(self) -> dict[Kind, ErrorCurve]:
+        """What a threshold costs, by kind of input, at this gauge's prior; empty where the bundle
+        stores none."""
+        stored = self.manifest.curves.items()
+        return {kind: curve.shifted(self._shift[kind]) for kind, curve in stored}
+
     def _costs(self, reading: Reading) -> Floats:
         costs = self._scales.cost(reading.raw[:, 0], reading.kinds, self._prior)
         costs[reading.blank] = 0.0
         return costs
 
+    def _uncertainties(self, reading: Reading) -> Floats | None:
+        """Standard deviation of the members' costs, `[n]`; None where the gauge has none."""
+        if not (members := self.manifest.members):
+            return None
+        raw = reading.raw
+        costs = member_costs(raw[:, 0], raw[:, -members:], self._scales, reading.kinds)
+        spread: Floats = costs.std(1)
+        return spread
+
     def _verdict(
-        self, reading: Reading, row: int, cost: float, thresholds: Mapping[Kind | None, float]
+        self,
+        reading: Reading,
+        row: int,
+        cost: float,
+        thresholds: Mapping[Kind | None, float],
+        uncertainty: float | None,
     ) -> Verdict:
         kind = reading.kind(row)
         threshold = thresholds[kind]
@@ -254,7 +280,8 @@ class Gauge:
             probability=sigmoid(cost),
             unsafe=cost >= threshold,
             threshold=threshold,
-            categories=self._categories(reading.raw[row, 1:], cost, kind) or None,
+            uncertainty=None if uncertainty is None else float(uncertainty),
+            categories=self._categories(reading.raw[row], cost, kind) or None,
             empty=False,
             windows=int(reading.windows[row]),
             gauge=self.id,
@@ -265,7 +292,7 @@ class Gauge:
         share of what is unsafe, which no prior changes, times the probability of unsafe."""
         unsafe = log_sigmoid(cost - self._shift[kind])
         probabilities = {}
-        for name, score in zip(self.manifest.outputs[1:], raw, strict=True):
+        for name, score in zip(self.manifest.category_names, raw[1:], strict=False):
             category = log_sigmoid(float(self.manifest.categories[name].cost(score)))
             share = math.exp(min(0.0, category - unsafe))
             probabilities[name] = share * sigmoid(cost)

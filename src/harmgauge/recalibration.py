@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from .calibration import Calibration, fit, fit_bias, fit_isotonic
 from .data.normalise import normalise
 from .data.row import Row
 from .data.split import part_of
+from .error_curve import ErrorCurve, error_curves
 from .errors import DataError, RecipeError
 from .evaluation.metrics import auroc, brier, calibration_error
 from .exchange import KINDS, Exchange, Kind
@@ -245,8 +246,9 @@ def rescale(manifest: Manifest, scales: Scales) -> Manifest:
     Stored thresholds move along, to the new cost of the raw score that they stand at: a threshold
     promises how many texts lie above it, and a rising map changes no order, so that the very same
     texts reach it and the promise holds as before. Where the scales of kinds move apart, so does a
-    threshold, see `Threshold.cost_by_kind`. Metrics stay, but those that depend on the scale
-    (all but orders, such as AUROC) were measured on the earlier one, and their `data` says so.
+    threshold, see `Threshold.cost_by_kind`. Curves move in the same way. Metrics stay, but those
+    that depend on the scale (all but orders, such as AUROC) were measured on the earlier one, and
+    their `data` says so.
     """
     old = manifest.scales
 
@@ -263,6 +265,10 @@ def rescale(manifest: Manifest, scales: Scales) -> Manifest:
     return replace(
         manifest.with_scales(scales),
         thresholds=tuple(map(moved, manifest.thresholds)),
+        curves={
+            kind: curve.rescaled(old.of(kind), scales.of(kind))
+            for kind, curve in manifest.curves.items()
+        },
         metrics=tuple(map(_of_the_earlier_scale, manifest.metrics)),
     )
 
@@ -330,6 +336,30 @@ def find_thresholds(
         for rate in rates
     )
     return [(threshold, costs[unsafe] >= threshold.cost) for threshold in found]
+
+
+def find_curves(
+    manifest: Manifest,
+    texts: Labelled,
+    raw: NDArray[np.float64],
+    method: Method | None,
+    data: str,
+) -> Mapping[Kind, ErrorCurve]:
+    """What a threshold costs, by kind of input, on one safe and one unsafe text a prompt; where
+    scales were fitted to these texts by `method`, on the half of the prompts not fitted to.
+
+    Args:
+        manifest: of the gauge, with the scale that the curves are to be on.
+        texts, raw: labelled texts and their raw scores, `[n]`.
+        data: what the texts are, for the record.
+    """
+    may = np.ones(len(raw), bool)
+    if method is not None:
+        may, data = texts.held_out(), f"{data}, prompts not used for the re-calibration"
+    chosen = [index for index in texts.one_a_prompt() if may[index]]
+    texts, raw = texts.take(chosen), raw[chosen]
+    cost = manifest.scales.cost(raw, texts.kinds)
+    return error_curves(texts.unsafe, cost, texts.kinds, data=data)
 
 
 def store(manifest: Manifest, thresholds: Iterable[Threshold]) -> Manifest:

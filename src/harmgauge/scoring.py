@@ -31,7 +31,7 @@ class Reading:
     """What was found out about each row."""
 
     raw: Floats
-    """`[n, outputs]`, the maximum over windows"""
+    """`[n, outputs]`, the maximum over windows; of members, what they say of the worst window"""
     windows: NDArray[np.int64]
     blank: NDArray[np.bool_]
     kinds: NDArray[np.str_]
@@ -73,9 +73,11 @@ class _Chunk:
 class Scorer:
     """A windower and a runtime, working together; safe to share between threads."""
 
-    def __init__(self, windower: Windower, runtime: Runtime) -> None:
+    def __init__(self, windower: Windower, runtime: Runtime, members: int = 0) -> None:
+        """`members` is the number of outputs, the last ones, that are members' deviations."""
         self._windower = windower
         self._runtime = runtime
+        self._members = members
 
     def read(self, exchanges: Iterable[Any], *, progress: bool, deduplicate: bool) -> Reading:
         """Score every exchange; see `Gauge.score`."""
@@ -135,11 +137,15 @@ class Scorer:
             owners[place].append(row)
         advance(chunk.done)
         left = Counter(row for row, _ in chunk.windows)
+        highest = self._runtime.outputs - self._members
         for places, scores in self.run(sequences):
             done = 0
             for place, score in zip(places, scores, strict=True):
                 for row in owners[place]:
-                    np.maximum(reading.raw[row], score, out=reading.raw[row])
+                    raw = reading.raw[row]
+                    if score[0] > raw[0]:
+                        raw[highest:] = score[highest:]
+                    np.maximum(raw[:highest], score[:highest], out=raw[:highest])
                     left[row] -= 1
                     done += left[row] == 0
             advance(done)

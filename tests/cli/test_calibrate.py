@@ -76,6 +76,27 @@ def test_a_threshold_is_stored_with_its_promise_and_used_by_name(
     assert json.loads(ranked.stdout)["threshold"] == five.cost
 
 
+def test_labelled_rows_alone_give_curves(run, own, data, tiny_gauge, rows, tmp_path):
+    result = run("calibrate", own, "--data", data, *COLUMNS, "--output", own)
+    assert result.exit_code == 0
+    assert "curve of kind prompt: 120 safe and 30 unsafe texts" in result.stdout
+    changed = load(own)
+    curve = changed.curves()["prompt"]
+    unsafe = list({row["text"] for row in rows[:150] if row["harm"] == "yes"})
+    misses = (tiny_gauge.score(unsafe) < curve.cost[40]).mean()
+    assert curve.misses[40] == pytest.approx(misses, abs=1e-5)
+    assert "curves       prompt" in run("info", own).stdout
+
+    run("calibrate", own, "--prior", 0.5, "--output", own)
+    shifted = load(own).curves()["prompt"]
+    assert shifted.cost[40] == pytest.approx(curve.cost[40] + np.log(3))
+    path = tmp_path / "few.jsonl"
+    path.write_text('{"text": "a cat", "harm": "no"}\n')
+    result = run("calibrate", own, "--data", path, *COLUMNS, "--output", tmp_path / "new")
+    assert result.exit_code == 2
+    assert "10 prompts with a safe and 10 with an unsafe text" in result.stderr
+
+
 def test_the_gauges_own_folder_is_changed_where_it_is_named(run, own, data):
     arguments = ["calibrate", own, "--data", data, *COLUMNS, "--output", own, "--fpr", 0.1]
     first = run(*arguments, "--name", "fpr1")
@@ -237,7 +258,6 @@ def test_a_prior_needs_no_labels(run, own):
     [
         ([], "nothing to do"),
         (["--fpr", 0.1], "give --data FILE"),
-        (["--data", "own.jsonl", "--prior", 0.1], "--fpr or --recalibrate"),
         (["--data", "own.jsonl", "--fpr", 0.1, "--fpr", 0.2, "--name", "one"], "names one"),
         (["--data", "own.jsonl", "--fpr", 0.1, "--name", "0.5"], "cannot name a threshold"),
         (["--prior", 0.1, "--label", 0], "give --data FILE with them"),

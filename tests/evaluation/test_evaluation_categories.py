@@ -32,8 +32,10 @@ class Gauge:
     def __init__(self, words=None):
         known = {"self_harm": "rain", "sexually_explicit_adult_content": "snow"}
         self.words = known if words is None else words
-        outputs = ("cost", *self.words)
-        self.manifest = SimpleNamespace(outputs=outputs, licence="CC0-1.0", thresholds=())
+        names = tuple(self.words)
+        self.manifest = SimpleNamespace(
+            category_names=names, members=0, licence="CC0-1.0", thresholds=()
+        )
         self.judged = 0
 
     def score(self, exchanges, progress=False):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import runpy
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -177,6 +179,29 @@ def test_the_bundle_is_calibrated_on_one_half_and_measured_on_the_other(finished
         {"source": "singles", "licence": "CC0-1.0", "rows": 200},
         {"source": "pairs", "licence": "CC0-1.0", "rows": 100},
     )
+
+
+def test_the_bundle_carries_curves_of_the_other_half(finished):
+    manifest = read_bundle(finished / "run" / "bundle")
+    gauge = harmgauge.load(finished / "run" / "bundle")
+    assert manifest.curves
+    assert gauge.curves() == manifest.curves
+    counts = {each["kind"]: each["n"] for each in manifest.metrics if "kind" in each}
+    everything = {next(iter(manifest.curves)): manifest.metrics[0]["n"]}
+    for kind, curve in manifest.curves.items():
+        assert "not used for the calibration" in curve.data
+        assert curve.safe + curve.unsafe == (counts or everything)[kind]
+
+
+def test_a_bundle_without_curves_gets_the_same_ones(finished, tmp_path, monkeypatch):
+    bundle = shutil.copytree(finished / "run" / "bundle", tmp_path / "bundle")
+    whole = (bundle / "gauge.json").read_text()
+    bare = replace(read_bundle(bundle), curves={})
+    (bundle / "gauge.json").write_text(bare.to_json())
+    monkeypatch.setattr(sys, "argv", ["", str(finished / "tiny.yaml"), str(bundle)])
+    runpy.run_path("scripts/add_curves.py", run_name="__main__")
+    assert (bundle / "gauge.json").read_text() == whole
+    assert read_bundle(bundle).id == bare.id
 
 
 def test_the_bundle_carries_its_card(finished):

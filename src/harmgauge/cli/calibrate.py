@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..data.hub import data_name, data_sha256
-from ..errors import BundleError
+from ..errors import BundleError, DataError
 from .labelled import CARD, of_kind, read_labelled, score_labelled, tell_scales, write_anew
 from .reading import check_reading, label_options, schema_options
 
@@ -102,7 +103,8 @@ def calibrate(
 
     Takes the gauge (by default the embedded mini) as it is, and writes it anew with what was
     found; its weights stay. A threshold rests on the safe rows of FILE, one a prompt, and must see
-    rows that neither training nor anything else has seen.
+    rows that neither training nor anything else has seen. Where FILE has safe and unsafe texts, the
+    curve of what any threshold costs on them, in false alarms and misses, is stored, too.
     """
     import numpy as np
 
@@ -136,6 +138,8 @@ def calibrate(
         for kind, scale in manifest.scales.named.items():
             click.echo(f"prior{of_kind(kind)}: {scale.prior:.4g} before, {prior:g} now")
         manifest = rescale(manifest, manifest.scales.at_prior(prior))
+    if files:
+        manifest = _add_curves(manifest, texts, raw, method, data, needed=not (rates or method))
     if rates:
         may = untouched(texts, manifest.scales, method)
         texts, raw = texts.take(np.flatnonzero(may).tolist()), raw[may]
@@ -152,12 +156,10 @@ def _check_call(
     method: Method | None,
     prior: float | None,
 ) -> None:
-    if not rates and method is None and prior is None:
-        raise click.UsageError("there is nothing to do; give --fpr, --recalibrate or --prior")
+    if not files and not rates and method is None and prior is None:
+        raise click.UsageError("there is nothing to do; give --data, --recalibrate or --prior")
     if (rates or method) and not files:
         raise click.UsageError("--fpr and --recalibrate need labelled rows; give --data FILE")
-    if files and not (rates or method):
-        raise click.UsageError("--data is for --fpr or --recalibrate; give one of them")
     if name is not None and len(rates) != 1:
         raise click.UsageError("--name names one threshold; give one --fpr with it")
 
@@ -194,6 +196,32 @@ def _check_output(folder: Path, manifest: Manifest, output: Path) -> None:
     parent = next(each for each in target.parents if each.exists())
     if not os.access(parent, os.W_OK):
         raise BundleError(f"{output} cannot be written; give --output another folder")
+
+
+def _add_curves(
+    manifest: Manifest,
+    texts: Labelled,
+    raw: NDArray[Any],
+    method: Method | None,
+    data: str,
+    *,
+    needed: bool,
+) -> Manifest:
+    """Raises:
+    DataError: curves are all that was asked for, and there are too few texts for one.
+    """
+    from ..error_curve import OF_EACH
+    from ..recalibration import find_curves
+
+    found = find_curves(manifest, texts, raw, method, data)
+    for kind, curve in found.items():
+        click.echo(f"curve of kind {kind}: {curve.safe} safe and {curve.unsafe} unsafe texts")
+    if needed and not found:
+        raise DataError(
+            f"{data} has of no kind of input {OF_EACH} prompts with a safe and {OF_EACH} with an "
+            "unsafe text, as a curve takes; add rows"
+        )
+    return replace(manifest, curves={**manifest.curves, **found})
 
 
 def _add_thresholds(

@@ -12,6 +12,7 @@ import click
 if TYPE_CHECKING:
     from ..bundle import Manifest
     from ..calibration import Calibration
+    from ..error_curve import ErrorCurve
 
 
 @click.command()
@@ -53,6 +54,8 @@ def _lines(manifest: Manifest) -> list[str]:
         *(f"  of {kind}: {_scale(each)}" for kind, each in manifest.calibration_by_kind.items()),
         f"thresholds   {len(manifest.thresholds) or 'none stored'}",
         *_table([threshold.in_a_table() for threshold in manifest.thresholds]),
+        f"curves       {', '.join(manifest.curves) or 'none stored'}",
+        *_table([_curve(kind, each) for kind, each in manifest.curves.items()]),
         f"metrics      {len(figures) or 'none stored'}",
         *(
             line
@@ -79,6 +82,11 @@ def _scale(calibration: Calibration) -> str:
         f"bias {calibration.bias:+.4g}, temperature {calibration.temperature:.4g}, "
         f"prior {calibration.prior:.4g}{shape} ({calibration.data}, n = {calibration.n})"
     )
+
+
+def _curve(kind: str, curve: ErrorCurve) -> Mapping[str, Any]:
+    """What false alarms and misses by cost rest on."""
+    return {"kind": kind, "data": curve.data, "safe": curve.safe, "unsafe": curve.unsafe}
 
 
 def _export(entry: Mapping[str, Any]) -> str:

@@ -58,6 +58,8 @@ class Cache:
             "names": json.dumps(list(scored.categories)),
             "categories": list(scored.categories.values()),
         }
+        if scored.uncertainty is not None:
+            kept["uncertainty"] = scored.uncertainty
         self._write(path, lambda file: np.savez(file, **kept))
         return scored
 
@@ -114,6 +116,7 @@ def _read_scored(path: Path) -> Scored:
             np.asarray(kept["costs"], np.float64),
             json.loads(str(kept["counts"])),
             dict(categories),
+            np.asarray(kept["uncertainty"], np.float64) if "uncertainty" in kept else None,
         )
 
 
@@ -134,6 +137,7 @@ def _versions() -> dict[str, str]:
 
 _SCORING = (
     *("exchange.py", "windows.py", "scoring.py", "calibration.py", "scales.py", "gauge.py"),
+    "members.py",
     *("runtime", "evaluation/scorers"),
 )
 """modules between a text and its cost"""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..exchange import Exchange
+from .abstention import abstention_parts
 from .bag_of_words import BagOfWords
 from .bootstrap import Bootstrap
 from .cache import Cache
@@ -180,7 +181,8 @@ class Evaluation:
             figures = {**scores.figures, **probe, **identity}
             scores = replace(scores, figures=figures, identities=groups)
         categories = category_parts(sample, scored.categories, self.bootstrap)
-        return asdict(replace(scores, categories=categories))
+        abstention = abstention_parts(sample, costs, scored.uncertainty, judge, self.bootstrap)
+        return asdict(replace(scores, categories=categories, abstention=abstention))
 
     def _probe(
         self, data: DataSet, scorer: Scorer, costs: Floats, threshold: float

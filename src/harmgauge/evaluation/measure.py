@@ -56,6 +56,8 @@ class Scores:
     parts: list[Part] = field(default_factory=list)
     categories: list[Part] = field(default_factory=list)
     """how well its own categories are told apart, see `categories.category_parts`"""
+    abstention: list[Part] = field(default_factory=list)
+    """figures of what is left where it abstains on some, see `abstention.abstention_parts`"""
     pair_parts: list[PairPart] = field(default_factory=list)
     """slices of the ranking, of each stratum that has pairs there"""
     identities: list[Part] = field(default_factory=list)
@@ -82,6 +84,7 @@ class Scores:
             thresholds={name: _from_dicts(each) for name, each in values["thresholds"].items()},
             parts=_parts_from_dicts(values["parts"]),
             categories=_parts_from_dicts(values.get("categories", ())),
+            abstention=_parts_from_dicts(values.get("abstention", ())),
             pair_parts=[
                 PairPart(**{**part, "figure": Figure(**part["figure"])})
                 for part in values["pair_parts"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from .abstention import UNCERTAINTY, WAYS
 from .data_set import Contents
 from .evaluate import Measurement
 from .failures import failures, otherwise_counted
@@ -83,6 +84,8 @@ def block(
             found = against(scores.upside_down, {**scores.figures, **scores.ranking})
             lines.append(f"  !! {gauge} RUNS AGAINST THE LABELS: {found}; {WRONG_WAY}")
         lines += _categories(gauge, scores.categories)
+        if parts or any(part.by == UNCERTAINTY for part in scores.abstention):
+            lines += _abstention(gauge, scores.abstention)
         lines += _identities(gauge, scores.identities, whole=parts)
         if parts:
             lines += _parts(gauge, scores.parts)
@@ -213,6 +216,17 @@ def _categories(gauge: str, parts: Sequence[Part]) -> list[str]:
         figures = [part.figures[name] for name in names]
         why = next((figure.reason for figure in figures if figure.reason), None) or ""
         table.append([f"  {part.value}", str(part.unsafe), *map(cell, figures), why])
+    return aligned(table)
+
+
+def _abstention(gauge: str, parts: Sequence[Part]) -> list[str]:
+    if not parts:
+        return []
+    names = list(parts[0].figures)
+    table = [[f"{gauge}, the rest without", "n", *(LABELS[name] for name in names)]]
+    for part in parts:
+        cells = [cell(part.figures[name]) for name in names]
+        table.append([f"  {part.value} {WAYS[part.by]}", str(part.n), *cells])
     return aligned(table)
 
 

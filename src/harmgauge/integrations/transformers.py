@@ -29,6 +29,7 @@ try:
 except ImportError as error:
     raise needs_extra("train", "a gauge in transformers") from error
 
+from ..members import members_at
 from ..training.model import CostModel, ModelSpec, Pooling, new_backbone
 from ..verdict import DIRECTION
 from ..windows import Layout
@@ -64,7 +65,9 @@ class HarmgaugeForSequenceClassification(PreTrainedModel):  # type: ignore[misc]
     the scales of kinds of input add to it.
 
     The first label is `cost`; further ones, where the gauge has them, are log-odds of
-    categories, each by itself: a verdict caps their probability by that of the cost.
+    categories, each by itself: a verdict caps their probability by that of the cost. Last come
+    the deviations of the members of an ensemble, in log-odds: their standard deviation is the
+    `uncertainty` of a verdict.
     """
 
     config_class = HarmgaugeConfig
@@ -109,8 +112,10 @@ class HarmgaugeForSequenceClassification(PreTrainedModel):  # type: ignore[misc]
             scales = [self.config.kinds[kind] for kind in ("prompt", "exchange")]
             answered = token_type_ids.bool().any(1).long()
             slope, offset = logits.new_tensor(scales)[answered].T
-            cost = logits[:, 0] * slope + offset
-            logits = torch.cat([cost[:, None], logits[:, 1:]], 1)
+            logits = logits.clone()
+            logits[:, 0] = logits[:, 0] * slope + offset
+            for place in members_at(self.cost_model.spec.outputs):
+                logits[:, place] *= slope
         loss = None
         if labels is not None:
             loss = nn.functional.binary_cross_entropy_with_logits(

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from ..bundle import sha256
 from ..errors import RecipeError
 from ..gauges import find
+from ..members import member_names
 from .model import CostModel, check_positions, new_cost_model
 from .recipe import Model
 from .reopen import read_cost_model
@@ -56,7 +57,7 @@ def load_base(base: str, settings: Model) -> Base:
         dropout=settings.dropout,
         base_sha256=weights_sha256(place),
     )
-    model.set_outputs(("cost", *settings.categories))
+    model.set_outputs(("cost", *settings.categories, *member_names(settings.members)))
     if tuned is None:
         return Base(model, tokenizer)
     model.spec = replace(model.spec, base=tuned.title)
@@ -73,8 +74,8 @@ def _gauge(base: str, settings: Model) -> Base:
             "leave it out"
         )
     check_positions(model.backbone, settings.max_tokens, base)
-    # Categories that are not asked for are dropped: what is trained moves away from them.
-    model.set_outputs(("cost", *settings.categories))
+    # Categories and members not asked for are dropped: what is trained moves away from them.
+    model.set_outputs(("cost", *settings.categories, *member_names(settings.members)))
     model.spec = replace(
         model.spec,
         layout=replace(spec.layout, max_tokens=settings.max_tokens),

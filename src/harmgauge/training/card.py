@@ -156,7 +156,7 @@ def _make(manifest: Manifest) -> list[str]:
 
 
 def _limits(manifest: Manifest) -> list[str]:
-    known = ", ".join(manifest.outputs[1:])
+    known = ", ".join(manifest.category_names)
     missing = [name for name in CATEGORIES if name not in manifest.outputs]
     own = [
         "- **English.** The data of harmgauge's recipes is English; in a language that is not "

@@ -31,6 +31,7 @@ from .checkpoints import (
 )
 from .examples import Example
 from .losses import Targets, category_term, cost_terms
+from .members import draws, member_terms
 from .model import CostModel
 from .monitor import MIN_PER_CLASS, collate, score_examples, validation_metrics
 from .recipe import Optim, Recipe
@@ -162,18 +163,21 @@ def _step(
     model.train()
     names = [name for name, norm in schedule.norms.items() if norm]
     temperature = recipe.distil.temperature if recipe.distil else 1.0
+    members = recipe.model.members or 0
     passes = []
     for batch in schedule.steps[step]:
         chosen = [examples[i] for i in batch]
         ids, mask = collate([s for example in chosen for s in example.ids])
         with accelerator.autocast():
             scores = model(ids.to(accelerator.device), mask.to(accelerator.device))
-        terms = cost_terms(
-            scores[:, 0],
-            _targets(chosen, accelerator.device),
-            recipe.loss.label_smoothing,
-            temperature,
-        )
+        targets = _targets(chosen, accelerator.device)
+        scores, deviations = scores.split([scores.shape[1] - members, members], 1)
+        shape = recipe.loss.label_smoothing, temperature
+        if members:
+            counts = draws(chosen, members, recipe.seed).to(accelerator.device)
+            terms = member_terms(scores[:, 0], deviations, targets, counts, *shape)
+        else:
+            terms = cost_terms(scores[:, 0], targets, *shape)
         # Each term is divided by its own mean count a step, so that every row weighs the same
         # in whichever batch it falls.
         sums = {name: getattr(terms, name) for name in names if name != "category"}

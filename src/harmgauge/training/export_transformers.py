@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from ..errors import BundleError
 from ..integrations.transformers import HarmgaugeConfig, HarmgaugeForSequenceClassification
+from ..members import members_at
 from ..scales import Scales
 from ..windows import Layout, Windower
 from .card import model_card
@@ -61,7 +62,10 @@ def export_transformers(bundle: Path, folder: Path) -> None:
         head = cost_model.head
         head.weight[0] /= calibration.temperature
         head.bias[0] = head.bias[0] / calibration.temperature + calibration.bias
-        for row, name in enumerate(manifest.outputs[1:], 1):
+        for row in members_at(manifest.outputs):
+            head.weight[row] /= calibration.temperature
+            head.bias[row] /= calibration.temperature
+        for row, name in enumerate(manifest.category_names, 1):
             scale = manifest.categories[name]
             head.weight[row] /= scale.temperature
             head.bias[row] = head.bias[row] / scale.temperature + scale.bias

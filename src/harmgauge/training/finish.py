@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from ..bundle import Manifest, write_bundle
 from ..calibration import Calibration
 from ..gauge import Gauge, load
+from ..members import is_member
 from ..thresholds import Threshold
 from .card import model_card
 from .category_calibration import category_figures, fit_categories
 from .kinds import fit_scales
-from .measured import figures, measure, reached
+from .measured import figures, measure, measured_curves, reached
 from .monitor import score_examples
 from .teachers import fastest_device
 
@@ -46,6 +47,7 @@ def make_bundle(job: Job, out: Path) -> Path:
         source = out / "export"
     else:
         source = out / "model"
+    names = [name for name in spec.outputs[1:] if not is_member(name)]
     files = {path.name: path for path in sorted(source.iterdir()) if path.is_file()}
     manifest = Manifest(
         name=recipe.name,
@@ -59,7 +61,7 @@ def make_bundle(job: Job, out: Path) -> Path:
         teachers=job.teachers,
         outputs=spec.outputs,
         head=asdict(spec.head) if spec.head else {},
-        categories=dict.fromkeys(spec.outputs[1:], UNCALIBRATED),
+        categories=dict.fromkeys(names, UNCALIBRATED),
     )
     # Not yet where people look for it: a bundle without calibration must never be taken for one.
     with tempfile.TemporaryDirectory(dir=out, prefix=".uncalibrated.") as scratch:
@@ -73,7 +75,7 @@ def make_bundle(job: Job, out: Path) -> Path:
         raw, labels, weight = measured.raw[half], measured.unsafe[half], measured.weight[half]
         scales = fit_scales(raw, labels, weight, measured.kind[half], data=fitted_on)
         categories = fit_categories(
-            spec.outputs[1:],
+            names,
             measured.category_raw[half],
             measured.flags[half],
             weight,
@@ -100,6 +102,7 @@ def make_bundle(job: Job, out: Path) -> Path:
         manifest.with_scales(scales),
         categories=categories,
         thresholds=tuple(thresholds),
+        curves=measured_curves(measured, scales, recipe.name),
         metrics=tuple(metrics),
     )
     card = out / "card.md"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..calibration import Floats
+from ..error_curve import ErrorCurve, error_curves
 from ..evaluation.metrics import (
     accuracy,
     auroc,
@@ -20,7 +21,7 @@ from ..evaluation.metrics import (
     ranking_accuracy,
     recall,
 )
-from ..exchange import KINDS
+from ..exchange import KINDS, Kind
 from ..gauge import Gauge
 from ..scales import Scales
 from ..thresholds import Threshold
@@ -54,7 +55,7 @@ class Measured:
 
 def measure(gauge: Gauge, sources: Sequence[LoadedSource]) -> tuple[Measured, Pairs]:
     """Raw scores of all validation items."""
-    names = gauge.manifest.outputs[1:]
+    names = gauge.manifest.category_names
     rows, weights, flags = [], [], []
     for loaded in sources:
         weigh = row_weights(loaded)
@@ -78,7 +79,7 @@ def measure(gauge: Gauge, sources: Sequence[LoadedSource]) -> tuple[Measured, Pa
         weight=np.array(weights)[known],
         raw=raw[known],
         flags=np.array(flags).reshape(len(items), len(names))[known],
-        category_raw=scores[known, 1:],
+        category_raw=scores[known, 1 : 1 + len(names)],
     )
     pairs: Pairs = {}
     start = 0
@@ -113,6 +114,19 @@ def figures(measured: Measured, pairs: Pairs, scales: Scales) -> list[dict[str, 
         for source, (safer, other) in sorted(pairs.items())
     ]
     return found
+
+
+def measured_curves(measured: Measured, scales: Scales, name: str) -> Mapping[Kind, ErrorCurve]:
+    """What a threshold costs, by kind of input, on the prompts that the calibration has not seen.
+
+    Args:
+        measured: validation items.
+        scales: make costs of them.
+        name: of the recipe, for the record.
+    """
+    test = measured.held_out
+    unsafe, raw, kind = measured.unsafe[test] >= 0.5, measured.raw[test], measured.kind[test]
+    return error_curves(unsafe, scales.cost(raw, kind), kind, data=f"{name} {NOT_CALIBRATED_ON}")
 
 
 def reached(

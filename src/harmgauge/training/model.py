@@ -41,7 +41,7 @@ class ModelSpec:
     that were trained elsewhere)"""
     layout: Layout
     outputs: tuple[str, ...] = ("cost",)
-    """what each output of the head means; the cost comes first"""
+    """what each output of the head means: the cost comes first, then categories, then members"""
     base: str = ""
     """the Hub id or folder name the backbone came from"""
     base_sha256: str | None = None
@@ -119,7 +119,7 @@ class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see 
         if self.spec.head is not None:
             raise RecipeError(
                 f"base {self.spec.base!r} was imported with the head of its classifier, which has "
-                "no room for categories; leave out model.categories"
+                "no room for categories and members; leave out model.categories and model.members"
             )
         old, self.head = self.head, _new_head(self.head.in_features, len(outputs))
         with torch.no_grad():

@@ -13,6 +13,7 @@ import torch
 from tokenizers import Tokenizer
 
 from ..errors import RecipeError
+from ..members import is_member, member_names
 from ..windows import Windower
 from .bases import Base, load_base
 from .categories import CategoryCount, count_categories, flagged
@@ -109,7 +110,7 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     windower = Windower(base.tokenizer, base.model.spec.layout)
     counts = count_categories(recipe.model.categories, train_sources, valid_sources)
     categories = [count.name for count in counts if count.enough]
-    base.model.set_outputs(("cost", *categories))
+    base.model.set_outputs(("cost", *categories, *member_names(recipe.model.members)))
     examples = flagged(tokenise(train_sources, windower), train_sources, categories)
     if not examples:
         leaked = sum(loaded.report.leaked for loaded in train_sources)
@@ -176,6 +177,9 @@ def run(
 
     if soup:
         job.model = greedy_soup(soup, recipe, job.model.spec, job.watched, out)
+        # Members of several runs have nothing in common but their numbers.
+        outputs = job.model.spec.outputs
+        job.model.set_outputs(tuple(name for name in outputs if not is_member(name)))
     else:
         if recipe.distil is not None:
             job.train = taught(job.train, job.train_sources, recipe.distil.teachers, quiet=quiet)

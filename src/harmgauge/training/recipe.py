@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from ..data.columns import ColumnRole
+from ..members import is_member
 from ..settings import Labels, Section, read_section
 from ..taxonomy import CATEGORIES, category_key
 from .licences import check_expression
@@ -120,6 +121,8 @@ class Model(Section):
     """how many of the lowest layers keep their pretrained weights"""
     categories: tuple[str, ...] = ()
     """kinds of harm that get an output each, where validation data can calibrate it"""
+    members: int | None = Field(default=None, ge=2)
+    """heads of an ensemble, whose mean is the cost and whose spread is a verdict's `uncertainty`"""
     lora: Lora | None = None
 
 
@@ -236,6 +239,8 @@ class Recipe(Named):
 
     @model_validator(mode="after")
     def _categories_are_known(self) -> Self:
+        if taken := [name for name in self.model.categories if is_member(name)]:
+            raise ValueError(f"model.categories: {taken[0]!r} is what a member is called")
         known = {*CATEGORIES, *self.model.categories}
         for source in (*self.data.train, *self.data.valid):
             stated = source.categories or []

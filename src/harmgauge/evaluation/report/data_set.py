@@ -8,6 +8,7 @@ from ..evaluate import Measurement
 from ..figures import Figure
 from ..published import caution, our_scope, published
 from ..text import LABELS, WRONG_WAY, against, no_intervals, plural
+from .abstention import abstention
 from .blocks import Block, Cell, Folded, Heading, Listing, Pictures, Table, Text, Warn, listed, slug
 from .draw import curve_pictures
 from .headline import names
@@ -41,6 +42,7 @@ def data_set(measurement: Measurement, sliced: Sequence[str]) -> Iterator[Block]
     if drawn := curve_pictures(measurement, prefix, sliced):
         yield Heading(4, "Curves and costs")
         yield Pictures(drawn)
+    yield from abstention(measurement.only(sliced), prefix)
     yield from slices(measurement.only(sliced), prefix)
 
 

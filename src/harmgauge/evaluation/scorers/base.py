@@ -36,6 +36,8 @@ class Scored:
     """what was counted on the way, such as `truncated`"""
     categories: Mapping[str, Floats] = field(default_factory=dict)
     """of a gauge that gives categories, the probability of each, `[n]`, NaN without a verdict"""
+    uncertainty: Floats | None = None
+    """of a gauge that says how sure it is, `[n]`, NaN without a verdict; see `Verdict`"""
 
 
 class Scorer(Protocol):

@@ -53,15 +53,22 @@ class GaugeScorer:
         }
 
     def costs(self, batch: Batch, *, progress: bool = False) -> Scored:
-        names = self.gauge.manifest.outputs[1:]
-        if not names:
+        manifest = self.gauge.manifest
+        if not (names := manifest.category_names) and not manifest.members:
             return Scored(self.gauge.score(batch.exchanges, progress=progress))
-        costs, chances = [], []
+        costs, chances, apart = [], [], []
         for verdict in self.gauge.verdicts(batch.exchanges, progress=progress):
-            costs.append(np.nan if verdict.cost is None else verdict.cost)
+            costs.append(_number(verdict.cost))
+            apart.append(_number(verdict.uncertainty))
             given = verdict.categories or {}
             chances.append([given.get(name, np.nan) for name in names])
-        columns = np.array(chances, np.float64).reshape(-1, len(names)).T
+        columns = np.array(chances, np.float64).reshape(len(chances), len(names)).T
         return Scored(
-            np.array(costs, np.float64), categories=dict(zip(names, columns, strict=True))
+            np.array(costs, np.float64),
+            categories=dict(zip(names, columns, strict=True)),
+            uncertainty=np.array(apart, np.float64) if manifest.members else None,
         )
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value
