@@ -14,6 +14,11 @@ WORDS = (  # noqa: SIM905
     "cat dog sits runs on mat please tell me about weather today nice rain snow"
 ).split()
 MAX_TOKENS = 32
+CHATML = (  # as SmolLM2 and Qwen 2 have it, a system turn of its own included
+    "{% for m in messages %}"
+    "{% if loop.first and m.role != 'system' %}[CLS]system\nplease[SEP]\n{% endif %}"
+    "[CLS]{{ m.role }}\n{{ m.content }}[SEP]\n{% endfor %}"
+)
 
 
 def make_tokenizer():

@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
-from test_chat_layout import CHATML
 from tiny_task import texts, write_rows
 
 from harmgauge.bundle import read_bundle
 from harmgauge.cli.main import cli
 from harmgauge.data import hub
-from tiny import MAX_TOKENS, make_language_model, save_base
+from tiny import CHATML, MAX_TOKENS, make_language_model, save_base
 
 SHORT = [f"model.max_tokens={MAX_TOKENS}", "optim.max_steps=2", "evaluate.every=2"]
 

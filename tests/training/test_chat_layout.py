@@ -11,13 +11,8 @@ from harmgauge.training.bases import load_base
 from harmgauge.training.export_transformers import export_transformers
 from harmgauge.training.recipe import Model
 from harmgauge.windows import Windower
-from tiny import MAX_TOKENS, make_bundle, make_language_model, save_base
+from tiny import CHATML, MAX_TOKENS, make_bundle, make_language_model, save_base
 
-SYSTEM = "[CLS]system\nplease[SEP]\n"
-CHATML = (  # as SmolLM2 and Qwen 2 have it, a system turn of its own included
-    "{% for m in messages %}{% if loop.first and m.role != 'system' %}" + SYSTEM + "{% endif %}"
-    "[CLS]{{ m.role }}\n{{ m.content }}[SEP]\n{% endfor %}"
-)
 GEMMA = (  # one start token, roles by other names, turns by turns alone
     "[UNK]{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}"
     "{{ raise_exception('roles must alternate') }}{% endif %}[CLS]"

@@ -16,6 +16,7 @@ from harmgauge.training.bases import load_base
 from harmgauge.training.freezing import choose_trainable, merged_backbone
 from harmgauge.training.model import CostModel
 from harmgauge.training.recipe import Model
+from harmgauge.training.sft import pipeline as sft
 from harmgauge.windows import Windower
 from tiny import (
     LANGUAGE_MODELS,
@@ -111,7 +112,7 @@ def test_a_bundle_scores_as_the_trained_model_did(base, tmp_path):
     assert model.spec.pooling == "last"
     before = raw_scores(model, tokenizer)
     assert max(before) - min(before) > 0.1
-    assert in_a_bundle(model, tokenizer, tmp_path) == pytest.approx(before, abs=1e-5)
+    assert in_a_bundle(model, tokenizer, tmp_path) == pytest.approx(before, rel=1e-5, abs=1e-5)
     assert not hasattr(model.backbone, "peft_config")
 
 
@@ -208,6 +209,8 @@ def test_four_bits_name_what_is_lacking(llama, monkeypatch, gpu, package, said):
     monkeypatch.setattr(qlora, "find_spec", lambda name: found)
     with pytest.raises(RecipeError, match=said):
         llama(quantise="nf4", **LORA)
+    with pytest.raises(RecipeError, match=said):
+        sft._load("of no matter", sft.Model(quantise="nf4", **LORA))
 
 
 def test_adapters_of_a_base_in_four_bits_are_merged_into_full_precision(
@@ -221,7 +224,7 @@ def test_adapters_of_a_base_in_four_bits_are_merged_into_full_precision(
     asked = []
     monkeypatch.setattr(LlamaModel, "is_loaded_in_4bit", True, raising=False)
     monkeypatch.setattr(LlamaModel, "dequantize", lambda self: asked.append(1) or self)
-    assert in_a_bundle(model, tokenizer, tmp_path) == pytest.approx(before, abs=1e-5)
+    assert in_a_bundle(model, tokenizer, tmp_path) == pytest.approx(before, rel=1e-5, abs=1e-5)
     assert asked == [1]
 
 
