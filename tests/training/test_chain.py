@@ -89,7 +89,7 @@ def sources(recipe: str) -> list[str]:
 def fine_tuned(recipe: str, base: Path, data: Path, out: Path, *changes: str) -> Path:
     harmgauge(
         *("sft", f"recipes/{recipe}.yaml", f"base={base}", f"data.root={data}", *SHORT),
-        *("optim.batch_size=4", *changes, "--out", out, "--quiet"),
+        *("optim.batch_size=4", "data.valid_share=0.3", *changes, "--out", out, "--quiet"),
     )
     return out / "model"
 
@@ -106,7 +106,7 @@ def judged(recipe: str, base: Path, data: Path, out: Path, *changes: str) -> Pat
     assert math.isfinite(verdict["cost"])
     assert verdict["windows"] > 1
     test, results = data / "beavertails" / "valid.jsonl", out / "results.json"
-    harmgauge("evaluate", test, "--gauge", bundle, "--draws", 20, "--json", results)
+    harmgauge("evaluate", test, "--gauge", bundle, "--draws", 0, "--json", results)
     (measurement,) = json.loads(results.read_text())["measurements"]
     ((_, measured),) = measurement["gauges"].items()
     assert measured["figures"]["auroc"]["n"] == 120
