@@ -15,6 +15,11 @@ WORDS = (  # noqa: SIM905
     "cat dog sits runs on mat please tell me about weather today nice rain snow"
 ).split()
 MAX_TOKENS = 32
+CHATML = (  # as SmolLM2 and Qwen 2 have it, a system turn of its own included
+    "{% for m in messages %}"
+    "{% if loop.first and m.role != 'system' %}[CLS]system\nplease[SEP]\n{% endif %}"
+    "[CLS]{{ m.role }}\n{{ m.content }}[SEP]\n{% endfor %}"
+)
 
 
 def make_tokenizer():
@@ -58,29 +63,79 @@ def make_encoder(outputs=("cost",)):
     return model.eval(), tokenizer
 
 
-def make_decoder():
-    """A two-layer llama whose pad token is its end token."""
+LANGUAGE_MODELS = {  # model type as transformers has it: what its config has besides
+    "gpt_neo": {
+        **{"num_layers": 2, "num_heads": 2, "window_size": 8},
+        "attention_types": [[["global", "local"], 1]],
+    },
+    "gpt_neox": {},
+    "llama": {},  # SmolLM2, too
+    "qwen3": {"head_dim": 8, "num_key_value_heads": 1, "tie_word_embeddings": True},
+    "gemma2": {"head_dim": 8, "num_key_value_heads": 1, "sliding_window": 8},
+    "gemma3_text": {"head_dim": 8, "num_key_value_heads": 1, "sliding_window": 8},
+}
+
+
+def language_model_config(kind, **changes):
+    """Of a two-layer model whose pad and start tokens are its end token."""
+    from transformers import AutoConfig
+
+    tokenizer = make_tokenizer()
+    end = tokenizer.token_to_id("[SEP]")
+    sizes = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    settings = {
+        "vocab_size": tokenizer.get_vocab_size(),
+        "hidden_size": 32,
+        "max_position_embeddings": MAX_TOKENS,
+        **{f"{name}_token_id": end for name in ("bos", "eos", "pad")},
+        **({} if kind == "gpt_neo" else sizes),
+        **LANGUAGE_MODELS[kind],
+    }
+    return AutoConfig.for_model(kind, **settings | changes)
+
+
+def make_language_model(kind, **changes):
+    """A random causal language model with its head; `changes` are to its config."""
     import torch
-    from transformers import LlamaConfig, LlamaModel
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(1)
+    return AutoModelForCausalLM.from_config(language_model_config(kind, **changes))
+
+
+def save_base(folder: Path, model, *, start=None, end=None, chat_template=None) -> Path:
+    """A model with its tokenizer, which puts the tokens `start` and `end` around a text."""
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = make_tokenizer()
+    if around := [token for token in (start, end) if token]:
+        tokenizer.post_processor = TemplateProcessing(
+            " ".join(filter(None, (start, "$A", end))),
+            None,
+            [(token, tokenizer.token_to_id(token)) for token in around],
+        )
+    model.save_pretrained(folder)
+    names = {"unk_token": "[UNK]", "sep_token": "[SEP]", "eos_token": "[SEP]", "pad_token": "[SEP]"}
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)
+    fast.chat_template = chat_template
+    fast.save_pretrained(folder)
+    return folder
+
+
+def make_decoder():
+    """A cost model on a llama."""
+    import torch
+    from transformers import AutoModel
 
     from harmgauge.training.model import CostModel, ModelSpec
 
     torch.manual_seed(0)
     tokenizer = make_tokenizer()
     end = tokenizer.token_to_id("[SEP]")
-    config = LlamaConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=MAX_TOKENS,
-        initializer_range=0.2,
-        pad_token_id=end,
-        eos_token_id=end,
-    )
+    config = language_model_config("llama", initializer_range=0.2, bos_token_id=None)
     spec = ModelSpec("last", Layout((), (end,), (end,), MAX_TOKENS), base="tiny-decoder")
-    model = CostModel(LlamaModel(config), spec)
+    model = CostModel(AutoModel.from_config(config), spec)
     torch.nn.init.normal_(model.head.weight, std=0.5)
     return model.eval(), tokenizer
 

@@ -32,7 +32,7 @@ def load(
     prior: float | None = None,
     threads: int | None = None,
     int8_activations: bool = False,
-    device: str = "cpu",
+    device: str | None = None,
 ) -> Gauge:
     """Load a gauge; nothing is downloaded.
 
@@ -45,7 +45,7 @@ def load(
         threads: cores for one call; None takes HARMGAUGE_THREADS, else all physical cores.
         int8_activations: multiply in int8, faster but less precise (ONNX gauges; needs the extra
             `train`).
-        device: `cpu`, or a torch device for torch gauges.
+        device: of torch gauges; None is a GPU where there is one. ONNX gauges run on the CPU.
 
     Raises:
         BundleError: there is no such gauge, or its files are not those that were written.

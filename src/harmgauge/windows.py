@@ -91,12 +91,11 @@ class Windower:
         self.layout = layout
         self._tokenizer = tokenizer
         self._unknown = unknown_id(tokenizer)
-        self._turns: Mapping[Role, tuple[Sequence[int], Sequence[int]]] = layout.turns or {
+        self.turns: Mapping[Role, tuple[Sequence[int], Sequence[int]]] = layout.turns or {
             role: (self._ids(marker), ()) for role, marker in MARKERS.items()
         }
-        self.markers = {role: list(opening) for role, (opening, _) in self._turns.items()}
-        """ids that open a turn, by role"""
-        longest = max(len(opening) + len(closing) for opening, closing in self._turns.values())
+        """ids that open and close a turn, by role"""
+        longest = max(len(opening) + len(closing) for opening, closing in self.turns.values())
         least = 1 + len(layout.start) + len(layout.end) + longest
         if layout.max_tokens < least:
             raise RecipeError(
@@ -134,7 +133,7 @@ class Windower:
         given: list[int] = []
         for turn in given_turns:
             given += [*self._turn(turn), *self.layout.separator]
-        opening, closing = self._turns[on_trial[0]]
+        opening, closing = self.turns[on_trial[0]]
 
         layout = self.layout
         around = (layout.start, opening, closing, layout.end)
@@ -149,7 +148,7 @@ class Windower:
 
     def _turn(self, turn: Turn) -> list[int]:
         role, text = turn
-        opening, closing = self._turns[role]
+        opening, closing = self.turns[role]
         return [*opening, *self._ids(text), *closing]
 
     def _ids(self, text: str) -> list[int]:

@@ -7,22 +7,7 @@ from pathlib import Path
 import pytest
 from tiny_task import texts, write_rows
 
-from tiny import MAX_TOKENS, make_tokenizer
-
-
-def _save_base(folder: Path, model) -> Path:
-    from transformers import PreTrainedTokenizerFast
-
-    tokenizer = make_tokenizer()
-    if model.config.model_type == "bert":
-        from tokenizers.processors import TemplateProcessing
-
-        special = [(t, tokenizer.token_to_id(t)) for t in ("[CLS]", "[SEP]")]
-        tokenizer.post_processor = TemplateProcessing("[CLS] $A [SEP]", None, special)
-    model.save_pretrained(folder)
-    names = {"unk_token": "[UNK]", "sep_token": "[SEP]", "eos_token": "[SEP]", "pad_token": "[SEP]"}
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
-    return folder
+from tiny import MAX_TOKENS, make_language_model, make_tokenizer, save_base
 
 
 @pytest.fixture(scope="session")
@@ -39,53 +24,19 @@ def encoder_base(tmp_path_factory) -> Path:
         intermediate_size=64,
         max_position_embeddings=MAX_TOKENS,
     )
-    return _save_base(tmp_path_factory.mktemp("encoder-base"), BertModel(config))
+    folder = tmp_path_factory.mktemp("encoder-base")
+    return save_base(folder, BertModel(config), start="[CLS]", end="[SEP]")
 
 
 @pytest.fixture(scope="session")
 def decoder_base(tmp_path_factory) -> Path:
     """GPT-Neo: learned positions, which left padding would shift if the mask were ignored."""
-    import torch
-    from transformers import GPTNeoConfig, GPTNeoModel
-
-    torch.manual_seed(1)
-    tokenizer = make_tokenizer()
-    end = tokenizer.token_to_id("[SEP]")
-    config = GPTNeoConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=32,
-        num_layers=2,
-        num_heads=2,
-        attention_types=[[["global"], 2]],
-        max_position_embeddings=MAX_TOKENS,
-        bos_token_id=end,
-        eos_token_id=end,
-        pad_token_id=end,
-    )
-    return _save_base(tmp_path_factory.mktemp("decoder-base"), GPTNeoModel(config))
+    return save_base(tmp_path_factory.mktemp("decoder-base"), make_language_model("gpt_neo"))
 
 
 @pytest.fixture(scope="session")
 def llama_base(tmp_path_factory) -> Path:
-    """A language model with its head."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(1)
-    tokenizer = make_tokenizer()
-    end = tokenizer.token_to_id("[SEP]")
-    config = LlamaConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=MAX_TOKENS,
-        bos_token_id=end,
-        eos_token_id=end,
-        pad_token_id=end,
-    )
-    return _save_base(tmp_path_factory.mktemp("llama-base"), LlamaForCausalLM(config))
+    return save_base(tmp_path_factory.mktemp("llama-base"), make_language_model("llama"))
 
 
 @pytest.fixture(scope="session")

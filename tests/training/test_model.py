@@ -116,7 +116,7 @@ def test_a_head_of_another_shape_is_refused(tmp_path, tiny_model):
         CostModel.load(folder)
 
 
-@pytest.mark.parametrize("kind", ["Roberta", "MPNet", "DistilBert", "GPTNeoX", "Llama"])
+@pytest.mark.parametrize("kind", ["Roberta", "MPNet", "DistilBert"])
 def test_padding_on_either_side_changes_no_cost(kind):
     import transformers
 
@@ -133,8 +133,7 @@ def test_padding_on_either_side_changes_no_cost(kind):
     if kind == "DistilBert":
         config.update({"dim": 16, "n_heads": 2, "n_layers": 2, "hidden_dim": 32})
     backbone = getattr(transformers, f"{kind}Model")(config)
-    pooling = "last" if kind in ("GPTNeoX", "Llama") else "mean"
-    model = CostModel(backbone, ModelSpec(pooling, Layout((), (2,), (2,), 32))).eval()
+    model = CostModel(backbone, ModelSpec("mean", Layout((), (2,), (2,), 32))).eval()
     torch.nn.init.normal_(model.head.weight)
     ids = torch.tensor([[5, 1, 7, 1]])  # a real token may have the pad's id
     pad = torch.ones(1, 3, dtype=torch.long)

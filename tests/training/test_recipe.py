@@ -57,7 +57,7 @@ def test_one_past_the_end_of_a_list_appends(recipe_file):
     [
         ("optim.learning_rat=1", "did you mean learning_rate?"),
         ("data.train.0.caps=1", "did you mean cap?"),
-        ("model.zzz=1", "known keys: max_tokens"),
+        ("model.zzz=1", "known keys: template"),
         ("optim.learning_rate=fast", "optim.learning_rate"),
         ("optim.learning_rate=-1", "greater than 0"),
         ("optim", "not of the form key=value"),

@@ -24,7 +24,7 @@ from harmgauge.training.recipe import Model
 from harmgauge.training.sft import packing, pipeline, recipe, trainer
 from harmgauge.training.sft.rows import IGNORED
 from harmgauge.windows import Windower
-from tiny import MAX_TOKENS
+from tiny import CHATML, MAX_TOKENS, make_language_model, save_base
 
 PAGE = Path("docs/sft.md").read_text(encoding="utf-8")
 NC = "CC-BY-NC-4.0"
@@ -122,6 +122,21 @@ def test_tokens_are_those_that_train_reads_and_the_response_and_its_end_are_lear
     for exchange, ids, labels in zip(read, job.train.input_ids, job.train.labels, strict=True):
         response = base.tokenizer.encode(exchange.response, add_special_tokens=False).ids
         assert learnt(ids, labels) == [*response, *end]
+
+
+def test_a_chat_template_is_followed_and_the_end_of_the_turn_learnt(make, rows, tmp_path):
+    base = str(save_base(tmp_path / "base", make_language_model("llama"), chat_template=CHATML))
+    chat = {"max_tokens": MAX_TOKENS, "template": "chat"}
+    job = pipeline.prepare(make(base=base, model=chat), rows)
+    judge = load_base(base, Model(**chat))
+    windower = Windower(judge.tokenizer, judge.model.spec.layout)
+    _, closing = windower.turns["assistant"]
+    assert closing
+    read = exchanges(job.rows.train)
+    assert job.train.input_ids == [windower.windows(exchange)[0] for exchange in read]
+    for exchange, ids, labels in zip(read, job.train.input_ids, job.train.labels, strict=True):
+        response = judge.tokenizer.encode(exchange.response, add_special_tokens=False).ids
+        assert learnt(ids, labels) == [*response, *closing]
 
 
 def test_the_trainer_s_batches_learn_nothing_else(job, make, tmp_path):
@@ -394,7 +409,9 @@ def test_every_key_is_documented_with_its_default(heading, section):
     }
 
 
-def test_the_recipe_of_ours_is_valid():
-    made = recipe.read_sft_recipe(Path("recipes/sft-smollm2-135m.yaml"))
+@pytest.mark.parametrize("path", sorted(Path("recipes").glob("sft-*.yaml")), ids=lambda p: p.stem)
+def test_every_recipe_of_ours_is_valid(path):
+    made = recipe.read_sft_recipe(path)
+    assert made.name == path.stem
     assert made.model.lora is not None
     assert made.model.max_tokens == 512

@@ -36,14 +36,14 @@ def load_runtime(
     *,
     threads: int | None = None,
     int8_activations: bool = False,
-    device: str = "cpu",
+    device: str | None = None,
 ) -> Runtime:
     """Load the model of a verified bundle.
 
     Args:
         threads: cores for one call; None takes HARMGAUGE_THREADS, else all physical cores.
         int8_activations: ONNX only. Faster at some loss of precision; texts then run one by one.
-        device: torch only, such as `cuda`.
+        device: torch only, such as `cuda`; None is a GPU where there is one.
 
     Raises:
         BundleError: the bundle names an unknown runtime, or its model cannot be loaded.
@@ -51,7 +51,7 @@ def load_runtime(
     """
     threads = _threads(threads)
     if manifest.runtime == "onnx":
-        if device != "cpu":
+        if device not in (None, "cpu"):
             raise RecipeError(f"{manifest.name} is an ONNX gauge, which runs on cpu, not {device}")
         from .onnx import OnnxRuntime
 

@@ -20,9 +20,12 @@ from ..training.model import CostModel
 class TorchRuntime:
     """A cost model in evaluation mode; forward passes share it without a lock."""
 
-    def __init__(self, folder: Path, *, threads: int | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self, folder: Path, *, threads: int | None = None, device: str | None = None
+    ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         try:
             self._device = torch.device(device)
             torch.empty(0, device=self._device)

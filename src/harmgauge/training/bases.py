@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from tokenizers import Tokenizer
 
 from ..bundle import sha256
@@ -56,6 +57,9 @@ def load_base(base: str, settings: Model) -> Base:
         pooling=settings.pooling,
         dropout=settings.dropout,
         base_sha256=weights_sha256(place),
+        template=settings.template or "turns",
+        dtype=getattr(torch, settings.dtype),
+        quantise=settings.quantise is not None,
     )
     model.set_outputs(("cost", *settings.categories, *member_names(settings.members)))
     if tuned is None:
@@ -66,8 +70,19 @@ def load_base(base: str, settings: Model) -> Base:
 
 def _gauge(base: str, settings: Model) -> Base:
     folder = find(base.removeprefix(GAUGE))
-    model, tokenizer, manifest = read_cost_model(folder, dropout=settings.dropout)
+    if settings.quantise is not None:
+        raise RecipeError(
+            f"model.quantise is for language models as they come, and {base} is a gauge; leave it "
+            "out, or set model.dtype=bfloat16"
+        )
+    dtype = getattr(torch, settings.dtype)
+    model, tokenizer, manifest = read_cost_model(folder, dropout=settings.dropout, dtype=dtype)
     spec = model.spec
+    if settings.template is not None:
+        raise RecipeError(
+            f"model.template is {settings.template}, but {base} reads turns as it was trained to; "
+            "leave it out"
+        )
     if settings.pooling not in (None, spec.pooling):
         raise RecipeError(
             f"model.pooling is {settings.pooling}, but {base} was trained with {spec.pooling}; "

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from jinja2 import TemplateError
-
 from ..errors import BundleError
 from ..evaluation.scorers.classifier import ClassifierSource
 from ..exchange import MARKERS
 from ..windows import Layout
+from .chat_layout import chat_layout
 from .model import Pooling
 
 MAX_TOKENS = 2048
@@ -25,7 +24,15 @@ def classifier_layout(source: ClassifierSource, pooling: Pooling) -> Layout:
     """
     longest = min(source.longest, MAX_TOKENS)
     if source.tokenizer.chat_template:
-        return _chat_layout(source, longest)
+        # What is on trial is an exchange: not every template writes earlier answers as the last.
+        layout = chat_layout(source.tokenizer, longest, turns=2)
+        if layout is None:
+            raise BundleError(
+                f"{source.facts['transformers']}: its chat template does not write each turn in "
+                "one way, so that texts could not be laid out in windows; measure it as it is: "
+                "docs/scorers.md"
+            )
+        return layout
     tokenizer, config = source.tokenizer, source.model.config
     word = tokenizer("a", add_special_tokens=False)["input_ids"]
     pair = tokenizer("a", "a")
@@ -49,51 +56,4 @@ def classifier_layout(source: ClassifierSource, pooling: Pooling) -> Layout:
         longest,
         turns=dict.fromkeys(MARKERS, ((), ())),
         segments=segments and getattr(config, "type_vocab_size", 0) > 1,
-    )
-
-
-def _chat_layout(source: ClassifierSource, longest: int) -> Layout:
-    """What a chat template writes around turns, found from what it makes of known words."""
-    words = ("alpha", "beta", "gamma")
-
-    def pieces(turns: int) -> list[str]:
-        roles = ("user", "assistant", "user")[:turns]
-        chat = zip(roles, words[:turns], strict=True)
-        messages = [{"role": role, "content": word} for role, word in chat]
-        rest, parts = source.tokenizer.apply_chat_template(messages, tokenize=False), []
-        for word in words[:turns]:
-            part, _, rest = rest.partition(word)
-            parts.append(part)
-        return [*parts, rest]
-
-    def ids(text: str) -> tuple[int, ...]:
-        return tuple(source.tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    try:
-        (before, after_user), (_, to_assistant, after_assistant) = pieces(1), pieces(2)
-        _, _, to_user, _ = pieces(3)
-    except TemplateError as error:
-        raise _unlike(source) from error
-    if not (to_assistant.startswith(after_user) and to_user.startswith(after_assistant)):
-        raise _unlike(source)
-    opening = to_user.removeprefix(after_assistant)
-    if not before.endswith(opening):
-        raise _unlike(source)
-    assistant = to_assistant.removeprefix(after_user)
-    return Layout(
-        ids(before.removesuffix(opening)),
-        (),
-        (),
-        longest,
-        turns={
-            "user": (ids(opening), ids(after_user)),
-            "assistant": (ids(assistant), ids(after_assistant)),
-        },
-    )
-
-
-def _unlike(source: ClassifierSource) -> BundleError:
-    return BundleError(
-        f"{source.facts['transformers']}: its chat template does not write each turn in one way, "
-        "so that texts could not be laid out in windows; measure it as it is: docs/scorers.md"
     )

@@ -98,16 +98,18 @@ def _tokenizer(
 ) -> PreTrainedTokenizerFast:
     """A tokenizer that gives the ids of `Windower` for a prompt, or a prompt and a response; with
     `kinds` token types, too, that are 1 in a response."""
-    markers = Windower(tokenizer, layout).markers
+    turns = Windower(tokenizer, layout).turns
+    (user, asked), (assistant, answered) = turns["user"], turns["assistant"]
     pieces = {
         "<start>": layout.start,
-        "<user>": markers["user"],
-        "<separator>": layout.separator,
-        "<assistant>": markers["assistant"],
-        "<end>": layout.end,
+        "<user>": user,
+        "<separator>": [*asked, *layout.separator],
+        "<assistant>": assistant,
+        "<asked>": [*asked, *layout.end],
+        "<answered>": [*answered, *layout.end],
     }
-    prompt = ["<start>", "<user>", "$A", "<end>"]
-    pair = ["<start>", "<user>", "$A", "<separator>", "<assistant>:1", "$B:1", "<end>"]
+    prompt = ["<start>", "<user>", "$A", "<asked>"]
+    pair = ["<start>", "<user>", "$A", "<separator>", "<assistant>:1", "$B:1", "<answered>"]
     tokenizer.post_processor = processors.TemplateProcessing(
         single=[piece for piece in prompt if pieces.get(piece.removesuffix(":1"), True)],
         pair=[piece for piece in pair if pieces.get(piece.removesuffix(":1"), True)],
@@ -118,7 +120,7 @@ def _tokenizer(
         ],
     )
     # Pooling goes by the mask, but some backbones count positions by their own pad id.
-    pad = config.pad_token_id if config.pad_token_id is not None else layout.end[0]
+    pad = config.pad_token_id if config.pad_token_id is not None else pieces["<answered>"][-1]
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=tokenizer.id_to_token(pad),

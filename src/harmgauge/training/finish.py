@@ -24,7 +24,6 @@ from .category_calibration import category_figures, fit_categories
 from .kinds import fit_scales
 from .measured import figures, measure, measured_curves, reached
 from .monitor import score_examples
-from .teachers import fastest_device
 
 if TYPE_CHECKING:
     from .pipeline import Job
@@ -66,7 +65,7 @@ def make_bundle(job: Job, out: Path) -> Path:
     # Not yet where people look for it: a bundle without calibration must never be taken for one.
     with tempfile.TemporaryDirectory(dir=out, prefix=".uncalibrated.") as scratch:
         write_bundle(Path(scratch) / "bundle", manifest, files)
-        gauge = load(Path(scratch) / "bundle", device=fastest_device(recipe.runtime))
+        gauge = load(Path(scratch) / "bundle")
     measured, pairs = measure(gauge, job.valid_sources)
     scales, categories = manifest.scales, manifest.categories
     if recipe.calibrate:

@@ -1,4 +1,4 @@
-"""Which weights are trained: all, the upper layers, or low-rank adapters."""
+"""What of a backbone is trained, and how: all, the upper layers or low-rank adapters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 from torch import nn
 
 from ..errors import RecipeError
-from .model import CostModel
+from .model import CostModel, quiet_transformers
+from .qlora import dequantised
 from .recipe import Lora, Model
 
 
@@ -16,8 +17,13 @@ def choose_trainable(model: CostModel, settings: Model) -> None:
 
     Raises:
         RecipeError: more layers are to be frozen than there are, adapters are asked for beside
-            frozen layers, or they would fit no module.
+            frozen layers, or they would fit no module; or the backbone has no such attention, or no
+            gradient checkpointing.
     """
+    if settings.attention is not None:
+        _set_attention(model.backbone, settings.attention)
+    if settings.gradient_checkpointing:
+        _checkpoint_gradients(model.backbone)
     if settings.lora is not None:
         if settings.freeze_embeddings or settings.freeze_layers:
             raise RecipeError(
@@ -42,6 +48,36 @@ def choose_trainable(model: CostModel, settings: Model) -> None:
             layer.requires_grad_(False)
 
 
+def _set_attention(backbone: Any, attention: str) -> None:
+    try:
+        with quiet_transformers():
+            backbone.set_attn_implementation(attention)
+    except (ImportError, ValueError) as error:
+        raise unusable_attention(attention, error) from error
+    if backbone.config._attn_implementation != attention:  # transformers would only warn
+        raise unusable_attention(attention, ValueError())
+
+
+def unusable_attention(attention: str, error: Exception) -> RecipeError:
+    """The error for an attention that this base or this machine does not have."""
+    return RecipeError(
+        f"model.attention={attention} cannot be used here with this base "
+        f"({type(error).__name__}); install what it needs, or leave it out"
+    )
+
+
+def _checkpoint_gradients(backbone: Any) -> None:
+    if not backbone.supports_gradient_checkpointing:
+        raise RecipeError(
+            "this base has no gradient checkpointing; leave out model.gradient_checkpointing, and "
+            "lower optim.batch_tokens"
+        )
+    backbone.config.use_cache = False  # of no use to a cost model, and in its way
+    # The second is its name before transformers 5.24; both are called before v6.
+    enable = getattr(backbone, "activation_checkpointing_enable", None)
+    (enable or backbone.gradient_checkpointing_enable)({"use_reentrant": False})
+
+
 def transformer_layers(backbone: nn.Module) -> nn.ModuleList:
     """The stack of transformer layers: the longest list of modules in the backbone."""
     lists = [module for module in backbone.modules() if isinstance(module, nn.ModuleList)]
@@ -50,10 +86,11 @@ def transformer_layers(backbone: nn.Module) -> nn.ModuleList:
 
 def merged_backbone(backbone: nn.Module) -> nn.Module:
     """The backbone with any adapters folded into its weights, so that it loads without peft."""
-    merge: Any = getattr(backbone, "merge_and_unload", None)
-    if merge is None:
+    if not hasattr(backbone, "merge_and_unload"):
         return backbone
-    merged: nn.Module = merge()
+    if getattr(backbone.get_base_model(), "is_loaded_in_4bit", False):
+        backbone = dequantised(backbone)
+    merged: nn.Module = backbone.merge_and_unload()
     return merged
 
 

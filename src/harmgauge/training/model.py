@@ -26,10 +26,13 @@ from transformers.utils import logging as transformers_logging
 from ..errors import BundleError, RecipeError
 from ..exchange import TEMPLATE_ID
 from ..windows import Layout
+from .chat_layout import chat_layout
 from .heads import ClassifierHead, Head
+from .qlora import nf4
 from .symbols import read_symbols
 
 Pooling = Literal["mean", "last", "first"]
+Template = Literal["turns", "chat"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +146,15 @@ class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see 
         (folder / "harmgauge.json").write_text(self.spec.to_json(), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path, *, dropout: float | None = None) -> tuple[CostModel, Tokenizer]:
-        """Read a model folder, in evaluation mode; another `dropout` is for training it further.
+    def load(
+        cls, folder: Path, *, dropout: float | None = None, dtype: torch.dtype | None = None
+    ) -> tuple[CostModel, Tokenizer]:
+        """Read a model folder, in evaluation mode.
+
+        Args:
+            folder: as `save` writes it.
+            dropout: another one, for training it further.
+            dtype: of the backbone's weights; None is what they were saved in.
 
         Raises:
             BundleError: the folder lacks a file, or the head does not fit the backbone.
@@ -155,7 +165,8 @@ class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see 
         spec = ModelSpec.from_json((folder / "harmgauge.json").read_text(encoding="utf-8"))
         config = load_config(str(folder))
         set_dropout(config, dropout)
-        model = cls(_load_backbone(str(folder), config), spec)
+        saved = torch.bfloat16 if config.dtype == torch.bfloat16 else torch.float32
+        model = cls(_load_backbone(str(folder), config, dtype or saved), spec)
         # strict: a head that is missing or misshapen must never be replaced by a random one.
         try:
             model.head.load_state_dict(load_file(folder / "head.safetensors"), strict=True)
@@ -204,6 +215,9 @@ def new_cost_model(
     pooling: Pooling | None = None,
     dropout: float | None = None,
     base_sha256: str | None = None,
+    template: Template = "turns",
+    dtype: torch.dtype = torch.float32,
+    quantise: bool = False,
 ) -> tuple[CostModel, Tokenizer]:
     """A cost model with a fresh head on a pretrained backbone.
 
@@ -212,21 +226,27 @@ def new_cost_model(
         max_tokens: longest window in tokens; at most what the backbone has positions for.
         pooling: None chooses mean for encoders and last for decoders.
         dropout: hidden and attention dropout where the backbone has it; None keeps its own.
+        base_sha256: hash of the base's weights, to be kept.
+        template: turns in harmgauge's plain text, or as the base's chat template writes them.
+        dtype: of the backbone's weights.
+        quantise: hold them in 4 bits, on a GPU, for adapters to be trained.
 
     Raises:
-        RecipeError: the base cannot be loaded, is neither encoder nor decoder, has no tokenizer,
-            or has fewer positions than `max_tokens`.
+        RecipeError: the base cannot be loaded, is neither encoder nor decoder, has no tokenizer or
+            no chat template that can be followed, or has fewer positions than `max_tokens`; or
+            what `quantise` needs is not here.
     """
     config = load_config(base)
     if config.is_encoder_decoder:
         raise RecipeError(f"base {base!r} is an encoder with a decoder; name one that is either")
     set_dropout(config, dropout)
+    few_bits = nf4() if quantise else {}
     try:
-        backbone = _load_backbone(base, config)
+        backbone = _load_backbone(base, config, dtype, **few_bits)
     except (OSError, ValueError, SafetensorError) as error:
         raise unloadable(base, error) from error
     encoder = is_encoder(config)
-    fast, layout = load_tokenizer(base, max_tokens, encoder=encoder)
+    fast, layout = load_tokenizer(base, max_tokens, encoder=encoder, template=template)
     check_positions(backbone, max_tokens, base)
     spec = ModelSpec(
         pooling=pooling or ("mean" if encoder else "last"),
@@ -237,11 +257,14 @@ def new_cost_model(
     return CostModel(backbone, spec), fast.backend_tokenizer
 
 
-def load_tokenizer(base: str, max_tokens: int, *, encoder: bool) -> tuple[Any, Layout]:
+def load_tokenizer(
+    base: str, max_tokens: int, *, encoder: bool, template: Template = "turns"
+) -> tuple[Any, Layout]:
     """The fast tokenizer of a base, made to hide no text, and where its special tokens go.
 
     Raises:
-        RecipeError: the base has none, or it cannot be loaded.
+        RecipeError: the base has none, it cannot be loaded, or its chat template is to be followed
+            and there is none or it cannot be.
     """
     try:
         fast = AutoTokenizer.from_pretrained(base)
@@ -250,7 +273,10 @@ def load_tokenizer(base: str, max_tokens: int, *, encoder: bool) -> tuple[Any, L
     # Where its files are missing, transformers makes a tokenizer that knows no word.
     if not fast.is_fast or fast.vocab_size <= len(fast.all_special_ids):
         raise RecipeError(f"base {base!r} has no tokenizer.json; put it into the folder")
-    layout = _layout(fast, max_tokens, encoder=encoder)
+    if template == "chat":
+        layout = _chat_layout(fast, max_tokens, base)
+    else:
+        layout = _layout(fast, max_tokens, encoder=encoder)
     tokenizer: Tokenizer = fast.backend_tokenizer
     read_long_words(tokenizer)
     read_symbols(tokenizer)
@@ -318,6 +344,18 @@ def _layout(tokenizer: Any, max_tokens: int, *, encoder: bool) -> Layout:
     return Layout(tuple(start), tuple(separator), tuple(end), max_tokens)
 
 
+def _chat_layout(tokenizer: Any, max_tokens: int, base: str) -> Layout:
+    if not tokenizer.chat_template:
+        raise RecipeError(f"base {base!r} has no chat template; leave out model.template")
+    layout = chat_layout(tokenizer, max_tokens)
+    if layout is None:
+        raise RecipeError(
+            f"the chat template of base {base!r} does not write every turn of a role in one way, "
+            "so that long texts could not be read in windows; leave out model.template"
+        )
+    return layout
+
+
 def _first_position(backbone: nn.Module) -> int | None:
     """Position id of a text's first token; None where the backbone takes no position ids."""
     if "position_ids" not in inspect.signature(backbone.forward).parameters:
@@ -346,12 +384,11 @@ def load_config(base: str) -> Any:
         ) from error
 
 
-def _load_backbone(base: str, config: Any) -> nn.Module:
+def _load_backbone(base: str, config: Any, dtype: torch.dtype, **options: Any) -> nn.Module:
+    options |= _backbone_options(config) | {"dtype": dtype}
     # Masked-LM heads in a checkpoint are not ours; the warning about them would only alarm.
     with quiet_transformers():
-        backbone: nn.Module = AutoModel.from_pretrained(
-            base, config=config, **_backbone_options(config)
-        )
+        backbone: nn.Module = AutoModel.from_pretrained(base, config=config, **options)
     return backbone
 
 
@@ -368,14 +405,15 @@ def quiet_transformers() -> Iterator[None]:
         transformers_logging.enable_progress_bar()
 
 
-def new_backbone(config: Any) -> nn.Module:
+def new_backbone(config: Any, dtype: torch.dtype = torch.float32) -> nn.Module:
     """The architecture of a backbone's config, with weights yet to be loaded."""
-    backbone: nn.Module = AutoModel.from_config(config, **_backbone_options(config))
+    options = _backbone_options(config) | {"dtype": dtype}
+    backbone: nn.Module = AutoModel.from_config(config, **options)
     return backbone
 
 
 def _backbone_options(config: Any) -> dict[str, Any]:
-    options: dict[str, Any] = {"dtype": torch.float32}
+    options: dict[str, Any] = {}
     if config.model_type in _POOLER_TYPES:  # a pooler we would neither use nor train
         options["add_pooling_layer"] = False
     if config.model_type == "mpnet":  # has no SDPA path in transformers 5

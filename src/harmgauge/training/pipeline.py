@@ -186,6 +186,8 @@ def run(
         train(job.model, job.train, job.watched, recipe, out, resume=resume, quiet=quiet)
         draw_losses(out / "log.jsonl", out / "loss.png")
         job.model.backbone = merged_backbone(job.model.backbone)
+    if recipe.runtime == "torch":
+        job.model.cpu()  # makes room on the GPU for the bundle that is measured
     with replaced_folder(out / "model") as new:
         job.model.save(new, job.tokenizer)
     return make_bundle(job, out)

@@ -48,13 +48,14 @@ class Plan:
 def make_plan(model: CostModel, examples: Sequence[Example], schedule: Schedule) -> Plan:
     """Time a few forward and backward passes on a copy of the model."""
     trial = copy.deepcopy(model).train()
+    device = next(trial.parameters()).device  # a GPU where the base is held in 4 bits
     batches = [batch for step in schedule.steps for batch in step]
     spread = [batches[i * (len(batches) - 1) // (TRIALS - 1)] for i in range(TRIALS)]
     seconds = tokens = 0.0
     for number, batch in enumerate(spread):
         ids, mask = collate([s for i in batch for s in examples[i].ids])
         started = time.perf_counter()
-        trial(ids, mask).square().mean().backward()
+        trial(ids.to(device), mask.to(device)).square().mean().backward()
         if number:  # the first pass pays for memory that later ones reuse
             seconds += time.perf_counter() - started
             tokens += ids.numel()

@@ -105,7 +105,35 @@ class Lora(Section):
     """scale by alpha/sqrt(rank), arXiv 2312.03732"""
 
 
-class Model(Section):
+class Backbone(Section):
+    """How a base is read, held and trained, by `harmgauge sft` as by `harmgauge train`."""
+
+    template: Literal["turns", "chat"] | None = None
+    """turns: plain text of harmgauge's own; chat: what the base's chat template writes around each
+    turn. By default turns; a gauge keeps its own"""
+    lora: Lora | None = None
+    """adapters, merged into the weights at the end; null trains all weights"""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """of the weights of the base, in training and when saved; the head stays in fp32"""
+    quantise: Literal["nf4"] | None = None
+    """hold the base in 4 bits while its adapters are trained (QLoRA, arXiv 2305.14314)"""
+    attention: Literal["eager", "sdpa", "flash_attention_2"] | None = None
+    """by default what transformers chooses"""
+    gradient_checkpointing: bool = False
+    """less memory, for a second forward pass of every layer"""
+
+    @model_validator(mode="after")
+    def _few_bits_take_adapters(self) -> Self:
+        for key, few in (("quantise", self.quantise), ("dtype", self.dtype != "float32")):
+            if few and self.lora is None:
+                raise ValueError(
+                    f"{key}={getattr(self, key)} needs adapters, since steps of the optimiser are "
+                    "smaller than what so few bits can tell apart; add lora: {}"
+                )
+        return self
+
+
+class Model(Backbone):
     """Shape of the cost model."""
 
     max_tokens: int = Field(default=256, ge=16)
@@ -123,7 +151,6 @@ class Model(Section):
     """kinds of harm that get an output each, where validation data can calibrate it"""
     members: int | None = Field(default=None, ge=2)
     """heads of an ensemble, whose mean is the cost and whose spread is a verdict's `uncertainty`"""
-    lora: Lora | None = None
 
 
 class Loss(Section):

@@ -17,20 +17,21 @@ from .quantise import read_parameters
 
 
 def read_cost_model(
-    folder: Path, *, dropout: float | None = None
+    folder: Path, *, dropout: float | None = None, dtype: torch.dtype | None = None
 ) -> tuple[CostModel, Tokenizer, Manifest]:
     """The cost model of a bundle, in evaluation mode, its raw scores uncalibrated.
 
     Args:
         folder: of the bundle.
         dropout: for training further; None keeps what the gauge was trained with.
+        dtype: of the backbone's weights; None is what torch bundles were saved in, and fp32.
 
     Raises:
         BundleError: the bundle is damaged, or its graph lacks parameters of the model.
     """
     manifest = read_bundle(folder)
     if manifest.runtime == "torch":
-        return *CostModel.load(folder, dropout=dropout), manifest
+        return *CostModel.load(folder, dropout=dropout, dtype=dtype), manifest
     if not (folder / "config.json").is_file():
         raise BundleError(f"{folder} has no config.json of its backbone; export it again")
     spec = ModelSpec(
@@ -44,7 +45,7 @@ def read_cost_model(
     )
     config = AutoConfig.from_pretrained(folder)
     set_dropout(config, dropout)
-    model = CostModel(new_backbone(config), spec)
+    model = CostModel(new_backbone(config, dtype or torch.float32), spec)
     parameters = {k: torch.from_numpy(v) for k, v in read_parameters(folder / MODEL).items()}
     missing, _ = model.load_state_dict(parameters, strict=False)
     if missing:

@@ -103,11 +103,6 @@ def _costs(name: str, exchanges: Sequence[Exchange], quiet: bool) -> Floats:
     return np.array([known.get(_key(exchange), math.nan) for exchange in exchanges])
 
 
-def fastest_device(runtime: str) -> str:
-    """Where a bundle of this runtime is scored: on a GPU where there is one and it can use it."""
-    return "cuda" if runtime == "torch" and torch.cuda.is_available() else "cpu"
-
-
 def teacher_costs(folder: Path, exchanges: Sequence[Exchange], *, quiet: bool = False) -> Floats:
     """Calibrated costs by the gauge in `folder`, `[n]`; NaN where it could give none.
 
@@ -119,9 +114,7 @@ def teacher_costs(folder: Path, exchanges: Sequence[Exchange], *, quiet: bool = 
     keys = [_key(exchange) for exchange in exchanges]
     new = {key: exchange for key, exchange in zip(keys, exchanges, strict=True) if key not in known}
     if new:
-        gauge = load(
-            folder, threads=torch.get_num_threads(), device=fastest_device(manifest.runtime)
-        )
+        gauge = load(folder, threads=torch.get_num_threads())
         waiting = list(new)
         with tqdm(total=len(new), unit="text", desc=gauge.name, disable=quiet) as bar:
             for start in range(0, len(waiting), CHUNK):

@@ -73,7 +73,8 @@ def prune_vocabulary(
     layout = model.spec.layout
     special = {key: old for key in _SPECIAL if (old := getattr(config, key, None)) is not None}
     needed = {*used, *special.values(), *layout.start, *layout.separator, *layout.end}
-    needed |= {id for ids in Windower(tokenizer, layout).markers.values() for id in ids}
+    turns = Windower(tokenizer, layout).turns
+    needed |= {id for sides in turns.values() for ids in sides for id in ids}
     needed |= {added["id"] for added in state["added_tokens"]}
     needed |= {
         id
@@ -109,6 +110,10 @@ def prune_vocabulary(
         start=renumbered(layout.start),
         separator=renumbered(layout.separator),
         end=renumbered(layout.end),
+        turns={
+            role: (renumbered(opening), renumbered(closing))
+            for role, (opening, closing) in layout.turns.items()
+        },
     )
     model.spec = replace(model.spec, layout=layout)
     return model, Tokenizer.from_str(json.dumps(state))

@@ -16,7 +16,7 @@ from ...errors import RecipeError
 from ...windows import Windower
 from ..bases import resolve_base, weights_sha256
 from ..checkpoints import write_text
-from ..freezing import merged_backbone, with_lora
+from ..freezing import merged_backbone, unusable_attention, with_lora
 from ..licences import check_licence
 from ..model import (
     check_positions,
@@ -27,6 +27,7 @@ from ..model import (
     unloadable,
 )
 from ..pictures import draw_loss
+from ..qlora import nf4
 from ..run_folder import check_run_folder, replaced_folder
 from ..source_table import source_table
 from .packing import check_packing
@@ -79,10 +80,16 @@ def prepare(recipe: SftRecipe, folder: Path) -> SftJob:
     config = load_config(place)
     if config.is_encoder_decoder or is_encoder(config):
         raise RecipeError(f"base {recipe.base!r} is no causal language model; name one that is")
-    tokenizer, layout = load_tokenizer(place, recipe.model.max_tokens, encoder=False)
-    if not layout.end:
-        raise RecipeError(f"the tokenizer of base {recipe.base!r} has no end token; give it one")
+    tokenizer, layout = load_tokenizer(
+        place,
+        recipe.model.max_tokens,
+        encoder=False,
+        template=recipe.model.template or "turns",
+    )
     windower = Windower(tokenizer.backend_tokenizer, layout)
+    _, closing = windower.turns["assistant"]
+    if not (closing or layout.end):
+        raise RecipeError(f"the tokenizer of base {recipe.base!r} has no end token; give it one")
     rows = read_rows_of(recipe, folder)
     train, valid = tokenise(rows.train, windower), tokenise(rows.valid, windower)
     check_rows(train, "train")
@@ -152,19 +159,20 @@ def run(
 
 
 def _load(place: str, settings: Model) -> Any:
-    """The language model in fp32, its head included."""
-    options = {} if settings.attention is None else {"attn_implementation": settings.attention}
+    """The language model, its head included."""
+    options: dict[str, Any] = {"dtype": getattr(torch, settings.dtype)}
+    if settings.quantise is not None:
+        options |= nf4()
+    if settings.attention is not None:
+        options["attn_implementation"] = settings.attention
     try:
         with quiet_transformers():
             model, info = AutoModelForCausalLM.from_pretrained(
-                place, dtype=torch.float32, output_loading_info=True, **options
+                place, output_loading_info=True, **options
             )
     except (ImportError, OSError, ValueError, SafetensorError) as error:
-        if options and isinstance(error, (ImportError, ValueError)):
-            raise RecipeError(
-                f"model.attention={settings.attention} cannot be used here with this base "
-                f"({type(error).__name__}); install what it needs, or leave it out"
-            ) from error
+        if settings.attention is not None and isinstance(error, (ImportError, ValueError)):
+            raise unusable_attention(settings.attention, error) from error
         raise unloadable(place, error) from error
     if info["missing_keys"]:
         raise RecipeError(

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from ...data.columns import ColumnRole
 from ...settings import Labels, Section, read_section
 from .. import recipe as cost_recipe
-from ..recipe import Lora, Named
+from ..recipe import Backbone, Named
 
 
 class Source(Section):
@@ -66,17 +66,11 @@ class Data(Section):
         return cost_recipe.Data(root=self.root, seed=self.seed, train=train, valid=valid or train)
 
 
-class Model(Section):
+class Model(Backbone):
     """How the language model is read and trained."""
 
     max_tokens: int = Field(default=512, ge=16)
-    """longest sequence; should be that of the cost model's recipe"""
-    lora: Lora | None = None
-    """adapters, merged into the weights at the end; null trains all weights"""
-    attention: Literal["eager", "sdpa", "flash_attention_2"] | None = None
-    """by default what transformers chooses"""
-    gradient_checkpointing: bool = False
-    """less memory, about a fifth slower"""
+    """longest sequence; should be that of the cost model's recipe, as should `template`"""
 
 
 class Optim(Section):
