@@ -6,6 +6,7 @@ import importlib
 import io
 import keyword
 import sys
+from collections.abc import Callable
 
 import click
 
@@ -58,13 +59,18 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point: a user's mistake becomes one line on stderr and exit status 2."""
+    """Entry point."""
+    ending_in_one_line(cli)
+
+
+def ending_in_one_line(command: Callable[[], object]) -> None:
+    """Run it; a user's mistake becomes one line on stderr and exit status 2."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # and not closed
             # A character that the terminal's encoding lacks is no reason to stop.
             stream.reconfigure(errors="backslashreplace")
     try:
-        cli(standalone_mode=True)
+        command()
     except HarmgaugeError as error:
         click.echo(f"harmgauge: {error}", err=True)
         raise SystemExit(2) from None
