@@ -1,4 +1,4 @@
-"""Two processes of one run, forked from a server that has imported torch, so that they start fast."""
+"""Two processes of a run, forked from a server that has imported torch, so that they start fast."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import pytest
 
 from harmgauge.errors import RecipeError
 from harmgauge.training import processes
+from harmgauge.training.sharding import is_sharded
 
 
 def as_process(monkeypatch, rank: int, count: int) -> None:
@@ -37,7 +38,7 @@ def test_a_step_with_too_few_passes_for_all_is_refused(monkeypatch):
 
 def test_one_process_is_the_main_one():
     assert processes.is_main()
-    assert not processes.is_sharded()
+    assert not is_sharded()
     assert processes.dealt(3) == [0, 1, 2]
 
 

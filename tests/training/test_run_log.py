@@ -54,7 +54,7 @@ def test_without_trackers_nothing_is_made(tmp_path, make_recipe, encoder_base):
 
 def test_unknown_and_missing_trackers_are_named(tmp_path, make_recipe, encoder_base, monkeypatch):
     with pytest.raises(
-        RecipeError, match="report_to=pigeon: pigeon is not supported, only .*wandb"
+        RecipeError, match=r"report_to=pigeon: pigeon is not supported, only .*wandb"
     ):
         prepare(make_recipe(encoder_base, report_to=["pigeon"]), tmp_path)
     monkeypatch.setattr(run_log, "get_available_trackers", lambda: [])

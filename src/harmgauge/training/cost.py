@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedType, set_seed
+from accelerate.utils import set_seed
 from safetensors.torch import load_file
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
@@ -35,10 +34,11 @@ from .examples import Example
 from .losses import Targets, category_term, cost_terms
 from .model import CostModel
 from .monitor import MIN_PER_CLASS, collate, score_examples, validation_metrics
-from .processes import gathered, is_main, is_sharded, shares
+from .processes import gathered, is_main, shares
 from .recipe import Optim, Recipe
 from .run_log import RunLog
 from .schedule import Schedule, make_schedule
+from .sharding import is_sharded, layout, to_be_sharded
 
 
 def train(
@@ -68,14 +68,17 @@ def train(
         TrainingError: the loss is not finite, or a checkpoint cannot be written.
     """
     check_choice(valid_examples)
+    sharded, precision = is_sharded(), _precision()
     accelerator = Accelerator(
-        mixed_precision="no" if is_sharded() else _precision(),
+        mixed_precision="no" if sharded else precision,
         log_with=list(recipe.report_to),
         project_dir=run / "trackers",
     )
     set_seed(recipe.seed, device_specific=True)  # each process drops out other units
     accelerator.init_trackers(recipe.name)
-    trained = _to_be_sharded(model, recipe.optim, accelerator) if is_sharded() else model
+    trained = model
+    if sharded:
+        trained = to_be_sharded(model, recipe.optim, accelerator, precision)
     schedule = make_schedule(train_examples, recipe.optim, recipe.seed)
     optimizer = torch.optim.AdamW(
         _parameter_groups(trained, recipe.optim),
@@ -99,11 +102,12 @@ def train(
     candidates = {"last": trained} | ({} if average is None else {"average": average.module})
     write_same_names(accelerator)
 
-    new = Progress(data=fingerprint(train_examples), layout=_layout(accelerator))
+    new = Progress(data=fingerprint(train_examples), layout=layout(accelerator))
     progress = (load_checkpoint(accelerator, run, new.data, new.layout) if resume else None) or new
     if is_main():
         cut_log(run / "log.jsonl", progress.step or -1)  # of a run that begins anew, all
 
+    names = set(trainable_state(model))
     evaluate_every, checkpoint_every = recipe.evaluate.every, recipe.evaluate.checkpoint_every
     bar = tqdm(
         total=len(schedule.steps), initial=progress.step, unit="step", disable=quiet, mininterval=1
@@ -111,7 +115,6 @@ def train(
     started = time.monotonic() - progress.seconds
     with RunLog(run / "log.jsonl", accelerator) as log, bar:
         evaluate = partial(_evaluate_and_keep, accelerator, valid_examples, run, progress, log)
-        names = set(trainable_state(model))
         if progress.step == 0:
             evaluate({"last": trained}, names)
         while progress.step < len(schedule.steps) and not progress.finished:
@@ -148,35 +151,6 @@ def train(
         trainable_state(model, load_file(run / "best.safetensors"))
     model.eval()
     return progress
-
-
-def _to_be_sharded(model: CostModel, optim: Optim, accelerator: Accelerator) -> CostModel:
-    """A copy of the model for FSDP or DeepSpeed to cut up; the model itself stays whole.
-
-    Raises:
-        RecipeError: `optim.ema` needs whole weights in each process.
-    """
-    if optim.ema is not None:
-        raise RecipeError(
-            "optim.ema averages whole weights, which no process has under FSDP and DeepSpeed; "
-            "leave it out, or launch with the configuration of DDP"
-        )
-    trained = copy.deepcopy(model)
-    trained._no_split_modules = getattr(model.backbone, "_no_split_modules", None)
-    if _precision() == "bf16":  # by FSDP and DeepSpeed the head would be in bf16, too
-        trained.forward = torch.autocast("cuda", torch.bfloat16)(trained.forward)
-    if accelerator.distributed_type == DistributedType.DEEPSPEED:
-        accelerator.state.deepspeed_plugin.deepspeed_config |= {
-            "train_micro_batch_size_per_gpu": 1,  # it asks for one, and batches are ours
-            "gradient_clipping": optim.clip,
-        }
-    return trained
-
-
-def _layout(accelerator: Accelerator) -> str:
-    sharded = (DistributedType.FSDP, DistributedType.DEEPSPEED)
-    kind = accelerator.distributed_type
-    return str(kind.value) if kind in sharded else ""
 
 
 def check_choice(valid_examples: Sequence[Example]) -> None:

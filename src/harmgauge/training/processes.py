@@ -40,11 +40,6 @@ def main_first() -> AbstractContextManager[None]:
     return context
 
 
-def is_sharded() -> bool:
-    """True where the launcher asks for FSDP or DeepSpeed, so that no process has all weights."""
-    return any(parse_flag_from_env(f"ACCELERATE_USE_{kind}") for kind in ("FSDP", "DEEPSPEED"))
-
-
 def check_work_for_all(accumulate: int) -> None:
     """See that a step has a forward pass for every process.
 
@@ -111,7 +106,8 @@ def failed_first() -> bool:
         return True
     try:
         host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        store = torch.distributed.TCPStore(host, port, is_master=False)
+        soon = timedelta(seconds=10)
+        store = torch.distributed.TCPStore(host, port, is_master=False, timeout=soon)
         return bool(store.add("harmgauge/failed", 1) == 1)
     except RuntimeError:  # gone with the main process, which has said it
         return False
