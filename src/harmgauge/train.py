@@ -17,7 +17,7 @@ def main() -> None:
     if not is_main():
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # until the end
     try:
-        cli(["train", *sys.argv[1:]], standalone_mode=False)
+        cli(["train", *sys.argv[1:]], prog_name="harmgauge", standalone_mode=False)
     except Exception as error:
         if not failed_first():
             raise SystemExit(2) from None

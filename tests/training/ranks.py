@@ -96,3 +96,9 @@ def sharded(rank: int) -> None:
         FSDP_STATE_DICT_TYPE="SHARDED_STATE_DICT",
     )
     PartialState._prepare_backend = lambda *_: ("gloo", DistributedType.MULTI_GPU)
+    PartialState()
+
+
+def sharded_and_killed_at_step_11(rank: int) -> None:
+    sharded(rank)
+    killed_at_step_11(rank)

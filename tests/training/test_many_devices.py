@@ -126,9 +126,14 @@ def test_an_error_of_one_process_ends_all_and_is_told_once(recipe):
     assert printed == "harmgauge: the second process cannot go on\n"
 
 
-def test_sharded_processes_do_what_one_does(recipe, one):
+def test_sharded_processes_that_were_killed_and_resumed_do_what_one_does(recipe, one):
     run = recipe.parent / "sharded"
-    statuses, printed = in_two(recipe, run, change=ranks.sharded)
+    statuses, _ = in_two(recipe, run, change=ranks.sharded_and_killed_at_step_11)
+    assert statuses == [-9, -9]
+    statuses, printed = in_two(recipe, run, "--resume")
+    assert statuses == [2, 2]
+    assert "was begun with FSDP, not whole weights" in printed
+    statuses, printed = in_two(recipe, run, "--resume", change=ranks.sharded)
     assert statuses == [0, 0], printed
     assert_same(run, one)
 

@@ -20,7 +20,9 @@ seen by the launcher, which ends them all"""
 
 
 def _state() -> Any:
-    cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+    # accelerate itself would take the processes that torchrun starts on CPUs for single ones.
+    launched_on_cpu = "LOCAL_RANK" in os.environ and not torch.accelerator.is_available()
+    cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or launched_on_cpu
     return PartialState(cpu=cpu, timeout=PATIENCE)
 
 
