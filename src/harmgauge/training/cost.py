@@ -71,7 +71,7 @@ def train(
     sharded, precision = is_sharded(), _precision()
     accelerator = Accelerator(
         mixed_precision="no" if sharded else precision,
-        log_with=list(recipe.report_to),
+        log_with=list(recipe.report_to) or None,
         project_dir=run / "trackers",
     )
     set_seed(recipe.seed, device_specific=True)  # each process drops out other units
