@@ -40,7 +40,8 @@ def to_be_sharded(
     trained = copy.deepcopy(model)
     trained._no_split_modules = getattr(model.backbone, "_no_split_modules", None)
     if precision == "bf16":  # as theirs, the head would be in bf16, too
-        trained.forward = torch.autocast("cuda", torch.bfloat16)(trained.forward)
+        cast = torch.autocast("cuda", torch.bfloat16)
+        trained.forward = cast(trained.forward)  # type: ignore[method-assign]
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
         accelerator.state.deepspeed_plugin.deepspeed_config |= {
             "train_micro_batch_size_per_gpu": 1,  # it asks for one, and batches are ours
