@@ -7,6 +7,7 @@ import io
 import keyword
 import sys
 import warnings
+from collections.abc import Callable
 
 import click
 
@@ -59,7 +60,12 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point: a user's mistake becomes one line on stderr and exit status 2."""
+    """Entry point."""
+    ending_in_one_line(cli)
+
+
+def ending_in_one_line(command: Callable[[], object]) -> None:
+    """Run it; a user's mistake becomes one line on stderr and exit status 2."""
     plain = warnings.formatwarning
 
     def in_one_line(
@@ -79,7 +85,7 @@ def main() -> None:
             # A character that the terminal's encoding lacks is no reason to stop.
             stream.reconfigure(errors="backslashreplace")
     try:
-        cli(standalone_mode=True)
+        command()
     except HarmgaugeError as error:
         click.echo(f"harmgauge: {error}", err=True)
         raise SystemExit(2) from None

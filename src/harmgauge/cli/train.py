@@ -39,6 +39,7 @@ def train(
         import torch
 
         from ..training.pipeline import prepare, run
+        from ..training.processes import is_main
         from ..training.recipe import read_recipe
     except ModuleNotFoundError as error:
         raise needs_extra("train", f"training ({error.name} is missing)") from None
@@ -59,6 +60,7 @@ def train(
         again = "give the same command again, nothing was trained yet"
         if (folder / "recipe.json").is_file():
             again = f"the same command with --resume goes on from the last checkpoint in {folder}"
-        click.echo(f"\nharmgauge: stopped; {again}", err=True)
+        if is_main():
+            click.echo(f"\nharmgauge: stopped; {again}", err=True)
         raise SystemExit(130) from None
     click.echo(f"bundle written: {bundle}")

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from accelerate import Accelerator
 from safetensors import SafetensorError
@@ -19,6 +20,7 @@ from torch import Tensor
 from ..errors import HarmgaugeError, RecipeError
 from .examples import Example
 from .model import CostModel
+from .processes import is_main, wait
 
 
 class TrainingError(HarmgaugeError):
@@ -40,6 +42,8 @@ class Progress:
     finished: bool = False
     data: str = ""
     """fingerprint of the training examples"""
+    layout: str = ""
+    """how processes share the weights: FSDP, DEEPSPEED, or each has them all"""
 
 
 def fingerprint(examples: Iterable[Example]) -> str:
@@ -60,6 +64,19 @@ def trainable_state(model: CostModel, new: dict[str, Tensor] | None = None) -> d
     return state
 
 
+def write_same_names(accelerator: Accelerator) -> None:
+    """Have checkpoints name weights alike, whatever the number of processes that write and read."""
+
+    def bare(models: list[Any], weights: list[dict[str, Tensor]], folder: str) -> None:
+        weights[:] = [accelerator.unwrap_model(model).state_dict() for model in models if weights]
+
+    def unwrap(models: list[Any], folder: str) -> None:
+        models[:] = [accelerator.unwrap_model(model) for model in models]
+
+    accelerator.register_save_state_pre_hook(bare)
+    accelerator.register_load_state_pre_hook(unwrap)
+
+
 def write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
     temporary = path.with_suffix(".tmp")
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
@@ -72,15 +89,19 @@ def write_text(text: str, path: Path) -> None:
     os.replace(temporary, path)
 
 
-def load_checkpoint(accelerator: Accelerator, run: Path, data: str) -> Progress | None:
+def load_checkpoint(
+    accelerator: Accelerator, run: Path, data: str, layout: str = ""
+) -> Progress | None:
     """Restore the last checkpoint; None where there is none yet.
 
     Raises:
-        RecipeError: its training examples were others than those of the fingerprint `data`.
+        RecipeError: its training examples were others than those of the fingerprint `data`, or it
+            was written by processes that shared the weights otherwise.
     """
-    folder = run / "checkpoint"
-    if not folder.is_dir() and (run / "checkpoint.old").is_dir():  # killed in the middle of a swap
-        os.replace(run / "checkpoint.old", folder)
+    folder, old = run / "checkpoint", run / "checkpoint.old"
+    if is_main() and not folder.is_dir() and old.is_dir():  # killed in the middle of a swap
+        os.replace(old, folder)
+    wait()
     if not folder.is_dir():
         return None
     progress = Progress(**json.loads((folder / "progress.json").read_text(encoding="utf-8")))
@@ -88,6 +109,11 @@ def load_checkpoint(accelerator: Accelerator, run: Path, data: str) -> Progress 
         raise RecipeError(
             f"the training rows are not those with which {run} was begun; resume with the same "
             "files, or choose another --out"
+        )
+    if progress.layout != layout:
+        begun, now = (each or "whole weights in each process" for each in (progress.layout, layout))
+        raise RecipeError(
+            f"{run} was begun with {begun}, not {now}; resume with the same launcher's settings"
         )
     accelerator.load_state(str(folder))
     return progress
@@ -100,16 +126,22 @@ def save_checkpoint(accelerator: Accelerator, progress: Progress, run: Path) -> 
         TrainingError: it cannot be written.
     """
     new, old = run / "checkpoint.new", run / "checkpoint.old"
-    for leftover in (new, old):
-        shutil.rmtree(leftover, ignore_errors=True)
+    if is_main():
+        for leftover in (new, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+    wait()
     try:
         accelerator.save_state(str(new))
-        (new / "progress.json").write_text(json.dumps(asdict(progress)), encoding="utf-8")
+        if is_main():
+            (new / "progress.json").write_text(json.dumps(asdict(progress)), encoding="utf-8")
     except (OSError, RuntimeError, SafetensorError) as error:  # torch reports a full disk as one
         raise TrainingError(
             f"the checkpoint of step {progress.step} cannot be written to {run} "
             f"({type(error).__name__}; is the disk full?); make room, then --resume from the last"
         ) from error
+    wait()
+    if not is_main():
+        return
     if (run / "checkpoint").exists():
         os.replace(run / "checkpoint", old)
     os.replace(new, run / "checkpoint")

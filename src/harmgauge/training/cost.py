@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from .checkpoints import (
     load_checkpoint,
     save_checkpoint,
     trainable_state,
+    write_same_names,
     write_tensors,
 )
 from .examples import Example
@@ -34,8 +35,11 @@ from .losses import Targets, category_term, cost_terms
 from .members import draws, member_terms
 from .model import CostModel
 from .monitor import MIN_PER_CLASS, collate, score_examples, validation_metrics
+from .processes import gathered, is_main, shares
 from .recipe import Optim, Recipe
+from .run_log import RunLog
 from .schedule import Schedule, make_schedule
+from .sharding import is_sharded, layout, to_be_sharded
 
 
 def train(
@@ -56,17 +60,29 @@ def train(
     both classes: a pooled one would reward recognising the source. With `optim.ema` an
     exponential moving average of the weights is a second candidate at each evaluation.
 
+    Of several processes each calls it, the step's batches are dealt to them, and the main process
+    writes. It alone has the best weights at the end, when the others can no longer be reached.
+
     Raises:
-        RecipeError: no validation source holds both classes, so that nothing could be chosen, or
-            the run was begun with other training rows.
+        RecipeError: no validation source holds both classes, so that nothing could be chosen, the
+            run was begun with other training rows, or settings do not fit the launcher's.
         TrainingError: the loss is not finite, or a checkpoint cannot be written.
     """
     check_choice(valid_examples)
-    set_seed(recipe.seed)
-    accelerator = Accelerator(mixed_precision=_precision())
+    sharded, precision = is_sharded(), _precision()
+    accelerator = Accelerator(
+        mixed_precision="no" if sharded else precision,
+        log_with=list(recipe.report_to) or None,
+        project_dir=run / "trackers",
+    )
+    set_seed(recipe.seed, device_specific=True)  # each process drops out other units
+    accelerator.init_trackers(recipe.name)
+    trained = model
+    if sharded:
+        trained = to_be_sharded(model, recipe.optim, accelerator, precision)
     schedule = make_schedule(train_examples, recipe.optim, recipe.seed)
     optimizer = torch.optim.AdamW(
-        _parameter_groups(model, recipe.optim),
+        _parameter_groups(trained, recipe.optim),
         lr=recipe.optim.learning_rate,
         betas=recipe.optim.betas,
         fused=True,
@@ -82,55 +98,58 @@ def train(
         decay = get_ema_multi_avg_fn(recipe.optim.ema)
         average = AveragedModel(model, device=accelerator.device, multi_avg_fn=decay)
         accelerator.register_for_checkpointing(average)
-    model, optimizer = accelerator.prepare(model, optimizer)
+    trained, optimizer = accelerator.prepare(trained, optimizer)
     accelerator.register_for_checkpointing(scheduler)
-    candidates = {"last": model} | ({} if average is None else {"average": average.module})
+    candidates = {"last": trained} | ({} if average is None else {"average": average.module})
+    write_same_names(accelerator)
 
-    data = fingerprint(train_examples)
-    progress = (load_checkpoint(accelerator, run, data) if resume else None) or Progress(data=data)
-    cut_log(run / "log.jsonl", progress.step or -1)  # of a run that begins anew, all
+    new = Progress(data=fingerprint(train_examples), layout=layout(accelerator))
+    progress = (load_checkpoint(accelerator, run, new.data, new.layout) if resume else None) or new
+    if is_main():
+        cut_log(run / "log.jsonl", progress.step or -1)  # of a run that begins anew, all
 
+    names = set(trainable_state(model))
     evaluate_every, checkpoint_every = recipe.evaluate.every, recipe.evaluate.checkpoint_every
     bar = tqdm(
         total=len(schedule.steps), initial=progress.step, unit="step", disable=quiet, mininterval=1
     )
     started = time.monotonic() - progress.seconds
-    with (run / "log.jsonl").open("a", buffering=1, encoding="utf-8") as log, bar:
+    with RunLog(run / "log.jsonl", accelerator) as log, bar:
+        evaluate = partial(_evaluate_and_keep, accelerator, valid_examples, run, progress, log)
         if progress.step == 0:
-            _evaluate_and_keep({"last": model}, valid_examples, run, progress, log)
+            evaluate({"last": trained}, names)
         while progress.step < len(schedule.steps) and not progress.finished:
             record = _step(
-                model, train_examples, schedule, progress.step, recipe, accelerator, optimizer
+                trained, train_examples, schedule, progress.step, recipe, accelerator, optimizer
             )
             scheduler.step()
             if average is not None:
-                average.update_parameters(model)
+                average.update_parameters(trained)
             progress.step += 1
             progress.seconds = time.monotonic() - started
             log.write(
-                json.dumps(
-                    {
-                        "step": progress.step,
-                        "seconds": round(progress.seconds, 2),
-                        "learning_rate": scheduler.get_last_lr()[0],
-                        **record,
-                    }
-                )
-                + "\n"
+                {
+                    "step": progress.step,
+                    "seconds": round(progress.seconds, 2),
+                    "learning_rate": scheduler.get_last_lr()[0],
+                    **record,
+                }
             )
             bar.update()
             bar.set_postfix(loss=f"{record['loss']:.3f}", best=f"{progress.best_score:.3f}")
             last = progress.step == len(schedule.steps)
             if progress.step % evaluate_every == 0 or last:
-                _evaluate_and_keep(candidates, valid_examples, run, progress, log)
+                evaluate(candidates, names)
                 patience = recipe.evaluate.patience
                 progress.finished = last or (patience is not None and progress.stale >= patience)
             if progress.step % checkpoint_every == 0 or progress.finished:
                 log.flush()
                 save_checkpoint(accelerator, progress, run)
     # Under bf16 accelerate leaves autocast on `forward`; what is saved and exported is fp32.
-    model = accelerator.unwrap_model(model, keep_fp32_wrapper=False)
-    trainable_state(model, load_file(run / "best.safetensors"))
+    accelerator.unwrap_model(trained, keep_fp32_wrapper=False)
+    accelerator.end_training()
+    if is_main():
+        trainable_state(model, load_file(run / "best.safetensors"))
     model.eval()
     return progress
 
@@ -165,7 +184,7 @@ def _step(
     temperature = recipe.distil.temperature if recipe.distil else 1.0
     members = recipe.model.members or 0
     passes = []
-    for batch in schedule.steps[step]:
+    for batch, times in shares(accelerator, model, schedule.steps[step]):
         chosen = [examples[i] for i in batch]
         ids, mask = collate([s for example in chosen for s in example.ids])
         with accelerator.autocast():
@@ -188,10 +207,10 @@ def _step(
             (getattr(recipe.loss, name) * v for name, v in zip(names, values, strict=True)),
             start=scores.new_zeros(()),
         )
-        accelerator.backward(loss)
+        accelerator.backward(loss * times)
         passes.append(torch.stack([loss, *values]).detach())
     # Read once a step, since a GPU stands still for each value that is read.
-    table = torch.stack(passes).tolist()
+    table = gathered(accelerator, torch.stack(passes), len(schedule.steps[step])).tolist()
     for batch, (value, *_) in zip(schedule.steps[step], table, strict=True):
         if not math.isfinite(value):
             raise TrainingError(
@@ -259,15 +278,18 @@ def _precision() -> str:
 
 
 def _evaluate_and_keep(
-    candidates: Mapping[str, CostModel],
+    accelerator: Accelerator,
     examples: Sequence[Example],
     run: Path,
     progress: Progress,
-    log: Any,
+    log: RunLog,
+    candidates: Mapping[str, CostModel],
+    names: Container[str],
 ) -> None:
+    """Measure the candidates, and keep the trained weights, by `names`, of the best so far."""
     progress.stale += 1
     for weights, model in candidates.items():
-        costs = score_examples(model, examples)
+        costs = score_examples(model, examples, together=True)
         if not all(np.isfinite(cost).all() for cost in costs):
             raise TrainingError(
                 f"costs of validation rows are not finite after step {progress.step}; lower "
@@ -276,9 +298,12 @@ def _evaluate_and_keep(
         metrics = validation_metrics(examples, costs)
         score = metrics["auroc_mean"]
         line = {"evaluated_at": progress.step, "weights": weights, **metrics}
-        log.write(json.dumps(line) + "\n")
+        log.write(line)
         log.flush()
         if score > progress.best_score:
             progress.best_step, progress.best_score, progress.stale = progress.step, score, 0
             progress.best_weights = weights
-            write_tensors(trainable_state(model), run / "best.safetensors")
+            whole = accelerator.get_state_dict(model)  # of the processes' parts
+            if is_main():
+                best = {name: value for name, value in whole.items() if name in names}
+                write_tensors(best, run / "best.safetensors")

@@ -9,26 +9,37 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.utils import gather_object
 from torch import Tensor
 
 from ..evaluation.metrics import auroc, ranking_accuracy
 from .batching import bucketed_batches
 from .examples import Example
 from .model import CostModel
+from .processes import dealt
 
 MIN_PER_CLASS = 10
 
 
 def score_examples(
-    model: CostModel, examples: Sequence[Example], batch_tokens: int = 16384
+    model: CostModel,
+    examples: Sequence[Example],
+    batch_tokens: int = 16384,
+    *,
+    together: bool = False,
 ) -> list[np.ndarray]:
-    """Raw costs of each example's sequences, in order, in evaluation mode."""
+    """Raw costs of each example's sequences, in order, in evaluation mode.
+
+    With `together` every process of the run must call it: each scores a part and gets all.
+    """
     model.eval()
     device = next(model.parameters()).device
     sizes = [example.size for example in examples]
-    costs: list[np.ndarray] = [np.empty(0)] * len(examples)
-    with torch.inference_mode():
-        for batch in bucketed_batches(sizes, batch_tokens, np.random.default_rng(0)):
+    batches = bucketed_batches(sizes, batch_tokens, np.random.default_rng(0))
+    costs: dict[int, np.ndarray] = {}
+    with torch.no_grad():  # FSDP cannot train on what inference mode has gathered
+        for place in dealt(len(batches)) if together else range(len(batches)):
+            batch = batches[min(place, len(batches) - 1)]  # scored twice does no harm
             chosen = [examples[i] for i in batch]
             ids, mask = collate([s for example in chosen for s in example.ids])
             scores = model(ids.to(device), mask.to(device))[:, 0].float().cpu().numpy()
@@ -36,7 +47,9 @@ def score_examples(
             for index, example in zip(batch, chosen, strict=True):
                 costs[index] = scores[start : start + len(example.ids)]
                 start += len(example.ids)
-    return costs
+    if together:
+        costs = {i: cost for part in gather_object([costs]) for i, cost in part.items()}
+    return [costs[i] for i in range(len(examples))]
 
 
 def collate(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

@@ -28,9 +28,11 @@ from .model import CostModel
 from .noise import apply_doubts
 from .overlap import overlap
 from .pictures import draw_losses
+from .processes import check_work_for_all, is_main, main_first, wait
 from .promises import SafeTexts, safe_texts
 from .recipe import Recipe
 from .run_folder import check_run_folder, replaced_folder
+from .run_log import check_trackers
 from .schedule import Schedule, make_schedule
 from .soup import greedy_soup
 from .source_table import source_table
@@ -38,8 +40,9 @@ from .teachers import provenance, taught
 from .validation import check_calibration
 from .vocabulary import prune_vocabulary, texts_of, used_tokens
 
-AFTER_TRAINING = frozenset({"description", "licence", "storage", "runtime", "calibrate"})
-"""settings that may differ on resuming: an export that failed says to change them"""
+ANY_TIME = frozenset({"description", "licence", "report_to", "storage", "runtime", "calibrate"})
+"""settings that may differ on resuming: training does not hang on them, and an export that failed
+says to change them"""
 
 
 @dataclass(slots=True)
@@ -93,6 +96,7 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
         RecipeError: the recipe cannot be followed, which is found out here and not at the end.
         DataError: a file is missing or unreadable, or nothing of it can be used.
     """
+    check_trackers(recipe.report_to)
     torch.manual_seed(recipe.seed)  # the head's first weights belong to the run
     base = load_base(recipe.base, recipe.model)
     new_teachers = provenance(recipe.distil.teachers if recipe.distil else ())
@@ -161,29 +165,39 @@ def run(
 ) -> Path:
     """Train, export, calibrate and measure; returns the bundle's folder.
 
-    With `soup`, finished runs of the recipe are averaged, and nothing is trained.
+    With `soup`, finished runs of the recipe are averaged, and nothing is trained. Of several
+    processes all train, and the main one does and writes the rest.
 
     Raises:
         RecipeError: `out` holds a run and `resume` is not asked for, a run of other settings, or
-            something else.
+            something else; or a step has too few forward passes for all processes.
     """
-    check_run_folder(out, recipe, resume, may_differ=AFTER_TRAINING)
+    quiet = quiet or not is_main()
+    check_work_for_all(recipe.optim.accumulate)
+    check_run_folder(out, recipe, resume, may_differ=ANY_TIME)
     job = prepare(recipe, folder)
-    out.mkdir(parents=True, exist_ok=True)
-    write_text(recipe.model_dump_json(indent=2, by_alias=True), out / "recipe.json")
-    write_text(job.describe() + "\n", out / "data.txt")
+    wait()  # until all have seen what `out` holds
+    if is_main():
+        out.mkdir(parents=True, exist_ok=True)
+        write_text(recipe.model_dump_json(indent=2, by_alias=True), out / "recipe.json")
+        write_text(job.describe() + "\n", out / "data.txt")
     if not quiet:
         click.echo(f"{job.describe()}\n{job.schedule}", err=True)
 
+    if not soup:
+        if recipe.distil is not None:
+            with main_first():  # the others find its costs in the cache
+                teachers = recipe.distil.teachers
+                job.train = taught(job.train, job.train_sources, teachers, quiet=quiet)
+        train(job.model, job.train, job.watched, recipe, out, resume=resume, quiet=quiet)
+    if not is_main():
+        return out / "bundle"
     if soup:
         job.model = greedy_soup(soup, recipe, job.model.spec, job.watched, out)
         # Members of several runs have nothing in common but their numbers.
         outputs = job.model.spec.outputs
         job.model.set_outputs(tuple(name for name in outputs if not is_member(name)))
     else:
-        if recipe.distil is not None:
-            job.train = taught(job.train, job.train_sources, recipe.distil.teachers, quiet=quiet)
-        train(job.model, job.train, job.watched, recipe, out, resume=resume, quiet=quiet)
         draw_losses(out / "log.jsonl", out / "loss.png")
         job.model.backbone = merged_backbone(job.model.backbone)
     if recipe.runtime == "torch":

@@ -244,6 +244,8 @@ class Recipe(Named):
     storage: Literal["int8", "fp16", "fp32"] = "int8"
     """how the bundle stores its weights"""
     runtime: Literal["onnx", "torch"] = "onnx"
+    report_to: tuple[str, ...] = ()
+    """trackers that get the figures of the log: tensorboard, wandb, mlflow …"""
     calibrate: bool = True
     """fit bias and temperature on validation data; else raw scores are taken for costs"""
     data: Data
