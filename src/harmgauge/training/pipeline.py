@@ -28,6 +28,7 @@ from .licences import check_licence
 from .model import CostModel
 from .noise import apply_doubts
 from .overlap import overlap
+from .packing import choose_packing
 from .promises import SafeTexts, safe_texts
 from .recipe import Recipe
 from .run_folder import check_run_folder, replaced_folder
@@ -118,7 +119,8 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
             f"no training row is left: the prompts of all {leaked} stand in validation data too; "
             "split by prompt (harmgauge data split)"
         )
-    schedule = make_schedule(examples, recipe.optim, recipe.seed)
+    packing = choose_packing(base.model)
+    schedule = make_schedule(examples, recipe.optim, recipe.seed, packing)
     told = recipe.distil is not None and recipe.loss.distil > 0
     if not told and not any(
         getattr(recipe.loss, term) * schedule.norms[term] for term in ("rank", "sign")
