@@ -208,7 +208,7 @@ def run_side(side: str, order: str, threads: int, options: argparse.Namespace) -
 
 
 def apart(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call in a new process; this one stays small, since a child's peak counts from its parent's."""
+    """Call in a new process; this one stays small, since a child's peak starts at its parent's."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 

@@ -34,13 +34,15 @@ _TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """The tokens of a sequence that stand in the row for it alone, and all that it is made of."""
+class Segments:
+    """What attention must know of a row: for each sequence a segment, in the order of the row."""
 
-    start: int
-    stop: int
-    sequence: Tensor
-    """places in the row of all tokens of the sequence, of which its own are the last"""
+    own: tuple[int, ...]
+    """how many tokens stand in the row for the sequence alone; they are its last ones"""
+    total: tuple[int, ...]
+    """how many tokens the sequence has"""
+    places: Tensor
+    """where in the row these stand, sequence after sequence"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,7 @@ class Row:
     """where in the flattened batch each token of the row stands"""
     places: Tensor
     """where in the row each token of the batch stands, 0 for padding, `[n, length]`"""
-    segments: tuple[Segment, ...]
-    """in the order of the row, and without gaps"""
+    segments: Segments
 
 
 def make_row(input_ids: Tensor, attention_mask: Tensor, *, share: bool) -> Row:
@@ -62,7 +63,7 @@ def make_row(input_ids: Tensor, attention_mask: Tensor, *, share: bool) -> Row:
     length = input_ids.shape[1]
     places = torch.zeros(input_ids.shape, dtype=torch.long)
     tokens: list[Tensor] = []
-    segments: list[Segment] = []
+    sequences: list[Tensor] = []
     stop = 0
     for i, shared, before in _beginnings(ids, share=share):
         own = real[i][shared:]
@@ -73,9 +74,14 @@ def make_row(input_ids: Tensor, attention_mask: Tensor, *, share: bool) -> Row:
         places[i, real[i]] = sequence
         if len(own):
             tokens.append(i * length + own)
-            segments.append(Segment(start, stop, sequence.to(input_ids.device)))
+            sequences.append(sequence)
     device = input_ids.device
-    return Row(torch.cat(tokens).to(device), places.to(device), tuple(segments))
+    segments = Segments(
+        own=tuple(map(len, tokens)),
+        total=tuple(map(len, sequences)),
+        places=torch.cat(sequences).to(device),
+    )
+    return Row(torch.cat(tokens).to(device), places.to(device), segments)
 
 
 def row_length(sequences: Sequence[Sequence[int]], packing: Packing) -> int:
@@ -179,7 +185,7 @@ def _attend(
     value: Tensor,
     attention_mask: Tensor | None,
     *,
-    segments: Sequence[Segment] | None = None,
+    segments: Segments | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
     """Attention of each segment to its own sequence; without segments, as in any batch.
@@ -195,14 +201,18 @@ def _attend(
     causal = options.get("is_causal")
     causal = getattr(module, "is_causal", True) if causal is None else causal
     window = options.get("sliding_window")
+    if segments.own != segments.total:
+        # Once for all, since the gradient of each piece that is taken is as large as the whole.
+        key, value = (each.index_select(2, segments.places) for each in (key, value))
     outputs = []
-    for segment in segments:
-        own, total = segment.stop - segment.start, len(segment.sequence)
-        asked = query[:, :, segment.start : segment.stop]
-        if own == total:
-            keys, values = (each[:, :, segment.start : segment.stop] for each in (key, value))
-        else:
-            keys, values = (each.index_select(2, segment.sequence) for each in (key, value))
+    for own, total, asked, keys, values in zip(
+        segments.own,
+        segments.total,
+        query.split(segments.own, dim=2),
+        key.split(segments.total, dim=2),
+        value.split(segments.total, dim=2),
+        strict=True,
+    ):
         mask = None
         if own < total or (window is not None and total > window):
             mask = _visible(own, total, causal=causal, window=window).to(query.device)
