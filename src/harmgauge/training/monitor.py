@@ -12,19 +12,26 @@ import torch
 from torch import Tensor
 
 from ..evaluation.metrics import auroc, ranking_accuracy
+from ..runtime.batches import BATCH_TOKENS
 from .batching import bucketed_batches
 from .examples import Example
 from .model import CostModel
 
 MIN_PER_CLASS = 10
+GPU_BATCH_TOKENS = 16384
 
 
 def score_examples(
-    model: CostModel, examples: Sequence[Example], batch_tokens: int = 16384
+    model: CostModel, examples: Sequence[Example], batch_tokens: int | None = None
 ) -> list[np.ndarray]:
-    """Raw costs of each example's sequences, in order, in evaluation mode."""
+    """Raw costs of each example's sequences, in order, in evaluation mode.
+
+    By default, batches stay in the caches of a CPU, or fill a GPU.
+    """
     model.eval()
     device = next(model.parameters()).device
+    if batch_tokens is None:
+        batch_tokens = BATCH_TOKENS if device.type == "cpu" else GPU_BATCH_TOKENS
     sizes = [example.size for example in examples]
     costs: list[np.ndarray] = [np.empty(0)] * len(examples)
     with torch.inference_mode():
