@@ -40,17 +40,3 @@ def bucketed_batches(
         batches.append(batch)
     rng.shuffle(batches)
     return batches
-
-
-def padding_share(
-    sizes: Sequence[tuple[int, int]], batches: Sequence[Sequence[int]]
-) -> tuple[float, int]:
-    """Share of all tokens in the batches that are padding, and their number, padding included.
-
-    An example may be in several batches; a pair's shorter side counts as long as its longer one.
-    """
-    padded = sum(
-        sum(sizes[i][0] for i in batch) * max(sizes[i][1] for i in batch) for batch in batches
-    )
-    real = sum(sizes[i][0] * sizes[i][1] for batch in batches for i in batch)
-    return (1 - real / padded if padded else 0.0), padded

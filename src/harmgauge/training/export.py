@@ -25,6 +25,7 @@ from ..errors import BundleError, needs_extra
 from ..evaluation.metrics import auroc
 from ..runtime.weights import MODEL, create_session, quiet_logging
 from .model import CostModel
+from .packing import stop_packing
 from .quantise import name_parameters, store_fp16, store_int8
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ def _exportable(model: CostModel) -> CostModel:
     onnxruntime 1.30 matches.
     """
     model = copy.deepcopy(model).cpu().float().eval()
+    stop_packing(model)
     config = model.backbone.config
     config.use_cache = False
     if config._attn_implementation != "eager":

@@ -28,6 +28,7 @@ from ..exchange import TEMPLATE_ID
 from ..windows import Layout
 from .chat_layout import chat_layout
 from .heads import ClassifierHead, Head
+from .packing import Packing, read_packed
 from .qlora import nf4
 from .symbols import read_symbols
 
@@ -80,6 +81,8 @@ class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see 
             ClassifierHead(size, spec.head) if spec.head else _new_head(size, len(spec.outputs))
         )
         self._first_position = _first_position(backbone)
+        self.packing: Packing = "padded"
+        """how a batch is read; `packing.choose_packing` sets it"""
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Raw scores.
@@ -91,6 +94,13 @@ class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see 
         Returns:
             fp32 scores, `[batch, outputs]`, the cost first.
         """
+        pooled = self.pooled(input_ids, attention_mask)
+        with torch.autocast(device_type=pooled.device.type, enabled=False):
+            scores: Tensor = self.head(pooled)
+        return scores
+
+    def pooled(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """What the head sees, `[batch, size]`; arguments as of `forward`."""
         inputs: dict[str, Tensor] = {"input_ids": input_ids, "attention_mask": attention_mask}
         if self._first_position is not None:
             # Positions must start at the first real token under left padding too.
@@ -98,11 +108,11 @@ class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see 
             inputs["position_ids"] = positions + self._first_position
         if self.spec.layout.segments:
             inputs["token_type_ids"] = self._segments(input_ids, attention_mask)
-        hidden = self.backbone(**inputs).last_hidden_state
-        pooled = pool(hidden.float(), attention_mask, self.spec.pooling)
-        with torch.autocast(device_type=pooled.device.type, enabled=False):
-            scores: Tensor = self.head(pooled)
-        return scores
+        if self.packing == "padded":
+            hidden = self.backbone(**inputs).last_hidden_state
+        else:
+            hidden = read_packed(self.backbone, inputs, share=self.packing == "shared")
+        return pool(hidden.float(), attention_mask, self.spec.pooling)
 
     def _segments(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Token types: 1 after the last separator but the one at the end."""

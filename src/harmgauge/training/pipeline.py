@@ -27,6 +27,7 @@ from .licences import check_licence
 from .model import CostModel
 from .noise import apply_doubts
 from .overlap import overlap
+from .packing import choose_packing
 from .pictures import draw_losses
 from .processes import check_work_for_all, is_main, main_first, wait
 from .promises import SafeTexts, safe_texts
@@ -122,7 +123,8 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
             f"no training row is left: the prompts of all {leaked} stand in validation data too; "
             "split by prompt (harmgauge data split)"
         )
-    schedule = make_schedule(examples, recipe.optim, recipe.seed)
+    packing = choose_packing(base.model)
+    schedule = make_schedule(examples, recipe.optim, recipe.seed, packing)
     told = recipe.distil is not None and recipe.loss.distil > 0
     if not told and not any(
         getattr(recipe.loss, term) * schedule.norms[term] for term in ("rank", "sign")

@@ -14,6 +14,7 @@ import torch
 from .examples import Example
 from .model import CostModel
 from .monitor import collate
+from .packing import row_length
 from .schedule import Schedule
 
 TRIALS = 12
@@ -53,12 +54,13 @@ def make_plan(model: CostModel, examples: Sequence[Example], schedule: Schedule)
     spread = [batches[i * (len(batches) - 1) // (TRIALS - 1)] for i in range(TRIALS)]
     seconds = tokens = 0.0
     for number, batch in enumerate(spread):
-        ids, mask = collate([s for i in batch for s in examples[i].ids])
+        sequences = [s for i in batch for s in examples[i].ids]
+        ids, mask = collate(sequences)
         started = time.perf_counter()
         trial(ids.to(device), mask.to(device)).square().mean().backward()
         if number:  # the first pass pays for memory that later ones reuse
             seconds += time.perf_counter() - started
-            tokens += ids.numel()
+            tokens += row_length(sequences, trial.packing)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     # ru_maxrss is in kB on Linux and in bytes on macOS.
     unit = 1 if sys.platform == "darwin" else 1024

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .batching import bucketed_batches, padding_share
+from .batching import bucketed_batches
 from .categories import positive_weights
 from .examples import Example
+from .packing import Packing, row_length
 from .recipe import Optim
 
 
@@ -21,20 +22,31 @@ class Schedule:
     steps: list[list[list[int]]]
     """for each optimiser step its forward passes, each a list of example indices"""
     padding: float
-    """share of tokens that are padding"""
+    """share of `tokens` that are padding"""
     tokens: int
-    """tokens of all steps, padding included"""
+    """tokens that are computed in all steps, padding included"""
+    shared: float = 0.0
+    """share of the sequences' tokens that is not computed, since another begins alike"""
     norms: dict[str, float] = field(default_factory=dict)
     """mean weight of each loss term a step"""
     positive_weights: tuple[float, ...] = ()
     """what a flag of each category counts in the loss, its absence counting 1"""
 
     def __str__(self) -> str:
-        return f"{len(self.steps):,} steps, {self.tokens:,} tokens ({self.padding:.1%} padding)"
+        return (
+            f"{len(self.steps):,} steps, {self.tokens:,} tokens ({self.padding:.1%} padding, "
+            f"{self.shared:.1%} spared)"
+        )
 
 
-def make_schedule(examples: Sequence[Example], optim: Optim, seed: int) -> Schedule:
-    """All batches of all epochs, from the seed alone, so that a resumed run sees the same."""
+def make_schedule(
+    examples: Sequence[Example], optim: Optim, seed: int, packing: Packing = "padded"
+) -> Schedule:
+    """All batches of all epochs, from the seed alone, so that a resumed run sees the same.
+
+    How the model reads batches, `packing`, changes what they cost but not what is in them: a
+    recipe takes the same steps on every machine.
+    """
     sizes = [example.size for example in examples]
     batches: list[list[int]] = []
     for epoch in range(math.ceil(optim.epochs)):
@@ -46,10 +58,19 @@ def make_schedule(examples: Sequence[Example], optim: Optim, seed: int) -> Sched
     if optim.max_steps is not None:
         steps = steps[: optim.max_steps]
     flat = [batch for step in steps for batch in step]
-    padding, tokens = padding_share(sizes, flat)
+    sequences = [[ids for i in batch for ids in examples[i].ids] for batch in flat]
+    tokens = sum(row_length(each, packing) for each in sequences)
+    real = sum(len(ids) for each in sequences for ids in each)
     positive = positive_weights(examples)
     norms = _norms(examples, flat, len(steps), positive)
-    return Schedule(steps, padding, tokens, norms, positive)
+    return Schedule(
+        steps,
+        padding=max(0.0, 1 - real / tokens),
+        tokens=tokens,
+        shared=max(0.0, 1 - tokens / real),
+        norms=norms,
+        positive_weights=positive,
+    )
 
 
 def _norms(
