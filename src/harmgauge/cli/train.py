@@ -8,6 +8,7 @@ import click
 
 from ..errors import needs_extra
 from .options import run_options
+from .resumable import resumable
 
 
 @click.command()
@@ -53,12 +54,6 @@ def train(
         click.echo(str(make_plan(job.model, job.train, job.schedule)))
         return
     folder = out or Path("runs") / settings.name
-    try:
+    with resumable(folder):
         bundle = run(settings, recipe.parent, folder, soup=soup, resume=resume, quiet=quiet)
-    except KeyboardInterrupt:
-        again = "give the same command again, nothing was trained yet"
-        if (folder / "recipe.json").is_file():
-            again = f"the same command with --resume goes on from the last checkpoint in {folder}"
-        click.echo(f"\nharmgauge: stopped; {again}", err=True)
-        raise SystemExit(130) from None
     click.echo(f"bundle written: {bundle}")

@@ -17,6 +17,7 @@ from .model import CostModel, check_positions, new_cost_model
 from .recipe import Model
 from .reopen import read_cost_model
 from .sft.provenance import read_provenance
+from .vocabulary import check_vocabulary
 
 GAUGE = "gauge:"
 """before the name or folder of a gauge that training goes on from"""
@@ -56,6 +57,7 @@ def load_base(base: str, settings: Model) -> Base:
         dropout=settings.dropout,
         base_sha256=weights_sha256(place),
     )
+    check_vocabulary(model.backbone, tokenizer, model.spec.layout, base)
     model.set_outputs(("cost", *settings.categories))
     if tuned is None:
         return Base(model, tokenizer)

@@ -20,6 +20,7 @@ from .bases import Base, load_base
 from .categories import CategoryCount, count_categories, flagged
 from .checkpoints import write_text
 from .cost import check_choice, train
+from .divergence import RATES
 from .examples import Example, LoadedSource, drop_leaks, load_sources, tokenise
 from .finish import make_bundle
 from .freezing import choose_trainable, merged_backbone
@@ -30,16 +31,16 @@ from .noise import apply_doubts
 from .overlap import overlap
 from .promises import SafeTexts, safe_texts
 from .recipe import Recipe
-from .run_folder import check_run_folder, replaced_folder
+from .run_folder import check_run_folder, remove_scratch, replaced_folder
 from .schedule import Schedule, make_schedule
 from .soup import greedy_soup
 from .source_table import source_table
 from .teachers import provenance, taught
-from .validation import check_calibration
+from .validation import check_calibration, check_classes, check_training
 from .vocabulary import prune_vocabulary, texts_of, used_tokens
 
-AFTER_TRAINING = frozenset({"description", "licence", "storage", "runtime", "calibrate"})
-"""settings that may differ on resuming: an export that failed says to change them"""
+MAY_DIFFER = RATES | {"description", "licence", "storage", "runtime", "calibrate"}
+"""settings that may differ on resuming: a loss or an export that failed says to change them"""
 
 
 @dataclass(slots=True)
@@ -112,12 +113,7 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     categories = [count.name for count in counts if count.enough]
     base.model.set_outputs(("cost", *categories))
     examples = flagged(tokenise(train_sources, windower), train_sources, categories)
-    if not examples:
-        leaked = sum(loaded.report.leaked for loaded in train_sources)
-        raise RecipeError(
-            f"no training row is left: the prompts of all {leaked} stand in validation data too; "
-            "split by prompt (harmgauge data split)"
-        )
+    check_training(examples, train_sources)
     schedule = make_schedule(examples, recipe.optim, recipe.seed)
     told = recipe.distil is not None and recipe.loss.distil > 0
     if not told and not any(
@@ -127,6 +123,8 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
             "nothing can be learnt: loss.rank weighs pairs, loss.sign labels, loss.distil "
             "teachers, and of what the recipe and its training rows hold the weight is 0"
         )
+    if not told and not recipe.loss.rank * schedule.norms["rank"]:
+        check_classes(examples)
     valid = tokenise(valid_sources, windower)
     watched = _capped(_watched(valid, recipe.evaluate.watch), recipe.evaluate.cap, recipe.data.seed)
     check_choice(watched)
@@ -167,9 +165,10 @@ def run(
         RecipeError: `out` holds a run and `resume` is not asked for, a run of other settings, or
             something else.
     """
-    check_run_folder(out, recipe, resume, may_differ=AFTER_TRAINING)
+    check_run_folder(out, recipe, resume, may_differ=MAY_DIFFER)
     job = prepare(recipe, folder)
     out.mkdir(parents=True, exist_ok=True)
+    remove_scratch(out)
     write_text(recipe.model_dump_json(indent=2, by_alias=True), out / "recipe.json")
     write_text(job.describe() + "\n", out / "data.txt")
     if not quiet:
