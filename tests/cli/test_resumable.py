@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import errno
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from harmgauge.cli.resumable import resumable
 from harmgauge.errors import HarmgaugeError
+from no_room import no_room
 
 RECIPE = """
 name: mine
@@ -47,17 +45,6 @@ def test_ctrl_c_says_how_to_go_on(run, tmp_path, monkeypatch, begun, said, verb,
     assert result.exit_code == 130
     (line,) = result.stderr.strip().splitlines()
     assert line.startswith(f"harmgauge: stopped; {said}")
-
-
-@contextmanager
-def no_room(size: int) -> Iterator[None]:
-    """No file can grow beyond so many bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def by_python(path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import resource
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from harmgauge.training.checkpoints import TrainingError
 from harmgauge.training.cost import train
 from harmgauge.training.pipeline import MAY_DIFFER, prepare
 from harmgauge.training.run_folder import check_run_folder
+from no_room import no_room
 
 OPTIM = {"learning_rate": 3e-3, "batch_tokens": 256, "epochs": 2}
 
@@ -104,3 +106,26 @@ def test_a_validation_row_without_a_finite_cost_is_named(
     with pytest.raises(TrainingError, match=said):
         train(job.model, job.train, job.valid, recipe, tmp_path, quiet=True)
     assert json.loads((tmp_path / "checkpoint" / "progress.json").read_text())["step"] == 2
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_and_the_run_goes_on(
+    tmp_path, make_recipe, encoder_base, monkeypatch
+):
+    recipe = make_recipe(encoder_base, optim={**OPTIM, "max_steps": 15})
+    whole, _ = fit(recipe, tmp_path / "whole")
+    real = cost.save_checkpoint
+
+    def second_without_room(accelerator, progress, run):
+        with no_room(30_000 if progress.step > 7 else resource.RLIM_INFINITY):
+            real(accelerator, progress, run)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cost, "save_checkpoint", second_without_room)
+        with pytest.raises(TrainingError, match=r"step 14 cannot be written .* is the disk full"):
+            fit(recipe, tmp_path / "full")
+    assert not (tmp_path / "full" / "checkpoint.new").exists()
+    progress = json.loads((tmp_path / "full" / "checkpoint" / "progress.json").read_text())
+    assert progress["step"] == 7
+    resumed, _ = fit(recipe, tmp_path / "full", resume=True)
+    expected, found = weights(whole.model), weights(resumed.model)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)

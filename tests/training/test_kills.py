@@ -17,6 +17,7 @@ import torch
 from test_cost import weights
 from test_pipeline import write_recipe
 
+from harmgauge.training.checkpoints import TrainingError
 from harmgauge.training.cost import train
 from harmgauge.training.pipeline import prepare, run
 from kills import killed
@@ -48,7 +49,7 @@ def trained(recipe, folder: Path, *, at: float = math.inf, resume: bool = False)
 def test_training_killed_at_any_write_ends_in_the_same_weights(tmp_path, recipe):
     whole, writes = trained(recipe, tmp_path / "whole")
     assert writes > 40
-    for at in range(0, writes, 9):
+    for at in range(0, writes, 13):
         folder = tmp_path / f"killed-{at}"
         trained(recipe, folder, at=at)
         # What compiled code had begun to write.
@@ -100,7 +101,8 @@ def test_a_process_that_is_killed_goes_on_to_the_same_bundle(tmp_path, recipe):
     path = write_recipe(tmp_path, recipe)
     whole, folder = tmp_path / "whole", tmp_path / "killed"
     run(recipe, tmp_path, whole, quiet=True)
-    command = [sys.executable, "-m", "harmgauge", "train", str(path), "--quiet", "--threads", "1"]
+    main = "from harmgauge.cli.main import main; main()"
+    command = [sys.executable, "-c", main, "train", str(path), "--quiet"]
     process = subprocess.Popen([*command, "--out", str(folder)])
     records = folder / "log.jsonl"
     while process.poll() is None and not (records.is_file() and '"step": 3' in records.read_text()):
@@ -119,6 +121,6 @@ def test_a_damaged_checkpoint_is_told(tmp_path, recipe):
         file = folder / "checkpoint" / name
         kept = file.read_bytes()
         file.write_bytes(kept[: len(kept) // 2])
-        with pytest.raises(Exception, match="checkpoint is damaged"):
+        with pytest.raises(TrainingError, match="checkpoint is damaged"):
             trained(recipe, folder, resume=True)
         file.write_bytes(kept)

@@ -101,7 +101,10 @@ def load_checkpoint(accelerator: Accelerator, run: Path, data: str) -> Progress 
     return progress
 
 
-_UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, EOFError, UnpicklingError)
+_UNREADABLE = (
+    *(OSError, RuntimeError, ValueError, KeyError, EOFError),
+    *(SafetensorError, UnpicklingError),
+)
 """what torch, safetensors and accelerate raise of a file that is not whole"""
 
 
