@@ -28,6 +28,7 @@ import torch
 import yaml
 
 from harmgauge import Gauge, load
+from harmgauge.data.draw import draw_rows
 from harmgauge.data.read import read_rows
 from harmgauge.data.row import Row
 from harmgauge.data.templates.grammar import Draw
@@ -138,6 +139,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--rows", type=int, nargs="+", default=[50, 150, 500])
     parser.add_argument("--keep", type=Path, nargs="*", default=[], help="what must not be lost")
+    parser.add_argument("--cap", type=int, default=400, help="rows of each file of --keep")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     options = parser.parse_args()
@@ -163,7 +165,7 @@ def main() -> None:
                     data = (
                         path.stem if path.stem == "held_out" else f"{path.parent.name}/{path.stem}"
                     )
-                    samples[data] = Sample.of(read_rows(path).rows)
+                    samples[data] = Sample.of(draw_rows(read_rows(path).rows, options.cap, SEED))
                     tell("mini", 0, data, mini.score(samples[data].exchanges))
             own = [
                 row

@@ -59,3 +59,4 @@ def set_rates(optimizer: Any, scheduler: Any, rates: Sequence[float]) -> None:
     for group, rate, share in zip(optimizer.param_groups, rates, scheduler.lr_lambdas, strict=True):
         group["initial_lr"] = rate
         group["lr"] = rate * share(scheduler.last_epoch)
+    scheduler._last_lr = [group["lr"] for group in optimizer.param_groups]  # what is logged
