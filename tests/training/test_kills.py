@@ -75,7 +75,7 @@ def test_an_end_killed_at_any_write_ends_in_the_same_bundle(tmp_path, recipe):
     with killed(whole, math.inf) as death:
         run(recipe, tmp_path, whole, **done)
     assert files(whole / "bundle") == expected
-    for at in range(4, death.count, max(1, death.count // 8)):
+    for at in range(4, death.count, max(1, death.count // 5)):
         shutil.rmtree(whole / "bundle", ignore_errors=True)
         with killed(whole, at):
             run(recipe, tmp_path, whole, **done)
