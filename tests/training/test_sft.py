@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import yaml
 from click.testing import CliRunner
 from pydantic_core import PydanticUndefined
 from tiny_task import texts, write_rows
+from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from harmgauge.bundle import read_bundle
@@ -342,6 +344,43 @@ def test_a_killed_run_resumes_to_the_same_weights(make, tmp_path, monkeypatch):
     (tmp_path / "killed" / "rows.sha256").write_text("others")
     with pytest.raises(RecipeError, match="training rows are not those"):
         pipeline.run(make(), tmp_path, tmp_path / "killed", resume=True)
+
+
+def test_a_run_that_diverges_goes_on_at_a_lower_rate(make, tmp_path, monkeypatch):
+    path = write_recipe(tmp_path, make())
+    command = (path, "--out", tmp_path / "run", "--quiet")
+    written = trainer._Log.on_log
+
+    def diverge(self, args, state, control, logs, **rest):
+        if state.global_step == 5:
+            logs = {**logs, "loss": float("nan")}
+        written(self, args, state, control, logs, **rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer._Log, "on_log", diverge)
+        told = sft(*command).exception
+    assert re.search("not finite at step 5, .* --resume and a lower optim.learning_rate", str(told))
+
+    def rates():
+        lines = map(json.loads, (tmp_path / "run" / "log.jsonl").read_text().splitlines())
+        return {line["step"]: line["learning_rate"] for line in lines if "learning_rate" in line}
+
+    before = rates()
+    assert list(before) == [1, 2, 3, 4]
+    result = sft(*command, "--resume", "optim.learning_rate=1e-3")
+    assert result.exit_code == 0, (result.exception, result.output)
+    after = rates()
+    assert [after[step] for step in (1, 2, 3, 4)] == [before[step] for step in (1, 2, 3, 4)]
+    assert after[5] < before[4] / 9
+
+
+def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(make, rows, llama_base, tmp_path):
+    base = shutil.copytree(llama_base, tmp_path / "base")
+    more = Tokenizer.from_file(str(base / "tokenizer.json"))
+    more.add_tokens(["sleet"])
+    more.save(str(base / "tokenizer.json"))
+    with pytest.raises(RecipeError, match=r"but the model only .* embeddings, for tokens 0 to"):
+        pipeline.prepare(make(base=str(base)), rows)
 
 
 @pytest.mark.parametrize(

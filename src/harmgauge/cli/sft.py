@@ -8,6 +8,7 @@ import click
 
 from ..errors import needs_extra
 from .options import run_options
+from .resumable import resumable
 
 
 @click.command()
@@ -36,7 +37,7 @@ def sft(
     if threads:
         torch.set_num_threads(threads)
     settings = read_sft_recipe(recipe, overrides)
-    model = run(
-        settings, recipe.parent, out or Path("runs") / settings.name, resume=resume, quiet=quiet
-    )
+    folder = out or Path("runs") / settings.name
+    with resumable(folder):
+        model = run(settings, recipe.parent, folder, resume=resume, quiet=quiet)
     click.echo(f"model written: {model}")

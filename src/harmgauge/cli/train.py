@@ -8,6 +8,7 @@ import click
 
 from ..errors import needs_extra
 from .options import run_options
+from .resumable import resumable
 
 
 @click.command()
@@ -39,7 +40,6 @@ def train(
         import torch
 
         from ..training.pipeline import prepare, run
-        from ..training.processes import is_main
         from ..training.recipe import read_recipe
     except ModuleNotFoundError as error:
         raise needs_extra("train", f"training ({error.name} is missing)") from None
@@ -54,13 +54,6 @@ def train(
         click.echo(str(make_plan(job.model, job.train, job.schedule)))
         return
     folder = out or Path("runs") / settings.name
-    try:
+    with resumable(folder):
         bundle = run(settings, recipe.parent, folder, soup=soup, resume=resume, quiet=quiet)
-    except KeyboardInterrupt:
-        again = "give the same command again, nothing was trained yet"
-        if (folder / "recipe.json").is_file():
-            again = f"the same command with --resume goes on from the last checkpoint in {folder}"
-        if is_main():
-            click.echo(f"\nharmgauge: stopped; {again}", err=True)
-        raise SystemExit(130) from None
     click.echo(f"bundle written: {bundle}")

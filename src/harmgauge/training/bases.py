@@ -19,6 +19,7 @@ from .model import CostModel, check_positions, new_cost_model
 from .recipe import Model
 from .reopen import read_cost_model
 from .sft.provenance import read_provenance
+from .vocabulary import check_vocabulary
 
 GAUGE = "gauge:"
 """before the name or folder of a gauge that training goes on from"""
@@ -61,6 +62,7 @@ def load_base(base: str, settings: Model) -> Base:
         dtype=getattr(torch, settings.dtype),
         quantise=settings.quantise is not None,
     )
+    check_vocabulary(model.backbone, tokenizer, model.spec.layout, base)
     model.set_outputs(("cost", *settings.categories, *member_names(settings.members)))
     if tuned is None:
         return Base(model, tokenizer)

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from accelerate import Accelerator
@@ -97,6 +98,7 @@ def load_checkpoint(
     Raises:
         RecipeError: its training examples were others than those of the fingerprint `data`, or it
             was written by processes that shared the weights otherwise.
+        TrainingError: it is damaged.
     """
     folder, old = run / "checkpoint", run / "checkpoint.old"
     if is_main() and not folder.is_dir() and old.is_dir():  # killed in the middle of a swap
@@ -104,7 +106,10 @@ def load_checkpoint(
     wait()
     if not folder.is_dir():
         return None
-    progress = Progress(**json.loads((folder / "progress.json").read_text(encoding="utf-8")))
+    try:
+        progress = Progress(**json.loads((folder / "progress.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise _damaged(folder) from error
     if progress.data not in ("", data):
         raise RecipeError(
             f"the training rows are not those with which {run} was begun; resume with the same "
@@ -115,8 +120,25 @@ def load_checkpoint(
         raise RecipeError(
             f"{run} was begun with {begun}, not {now}; resume with the same launcher's settings"
         )
-    accelerator.load_state(str(folder))
+    try:
+        accelerator.load_state(str(folder))
+    except _UNREADABLE as error:
+        raise _damaged(folder) from error
     return progress
+
+
+_UNREADABLE = (
+    *(OSError, RuntimeError, ValueError, KeyError, EOFError),
+    *(SafetensorError, UnpicklingError),
+)
+"""what torch, safetensors and accelerate raise of a file that is not whole"""
+
+
+def _damaged(folder: Path) -> TrainingError:
+    return TrainingError(
+        f"{folder} is damaged, which no kill does but a failing disk may; copy it from a backup, "
+        "or begin anew in another --out"
+    )
 
 
 def save_checkpoint(accelerator: Accelerator, progress: Progress, run: Path) -> None:
@@ -135,6 +157,7 @@ def save_checkpoint(accelerator: Accelerator, progress: Progress, run: Path) -> 
         if is_main():
             (new / "progress.json").write_text(json.dumps(asdict(progress)), encoding="utf-8")
     except (OSError, RuntimeError, SafetensorError) as error:  # torch reports a full disk as one
+        shutil.rmtree(new, ignore_errors=True)  # there is little room
         raise TrainingError(
             f"the checkpoint of step {progress.step} cannot be written to {run} "
             f"({type(error).__name__}; is the disk full?); make room, then --resume from the last"

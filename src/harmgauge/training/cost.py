@@ -21,7 +21,6 @@ from transformers import get_scheduler
 from ..errors import RecipeError
 from .checkpoints import (
     Progress,
-    TrainingError,
     cut_log,
     fingerprint,
     load_checkpoint,
@@ -30,6 +29,7 @@ from .checkpoints import (
     write_same_names,
     write_tensors,
 )
+from .divergence import check_costs, check_step, set_rates
 from .examples import Example
 from .losses import Targets, category_term, cost_terms
 from .members import draws, member_terms
@@ -104,7 +104,9 @@ def train(
     write_same_names(accelerator)
 
     new = Progress(data=fingerprint(train_examples), layout=layout(accelerator))
+    rates = [group["initial_lr"] for group in optimizer.param_groups]
     progress = (load_checkpoint(accelerator, run, new.data, new.layout) if resume else None) or new
+    set_rates(optimizer, scheduler, rates)  # the recipe's: those of the checkpoint may be too high
     if is_main():
         cut_log(run / "log.jsonl", progress.step or -1)  # of a run that begins anew, all
 
@@ -212,20 +214,18 @@ def _step(
     # Read once a step, since a GPU stands still for each value that is read.
     table = gathered(accelerator, torch.stack(passes), len(schedule.steps[step])).tolist()
     for batch, (value, *_) in zip(schedule.steps[step], table, strict=True):
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"the loss is not finite at step {step + 1}, rows {examples[batch[0]].id} to "
-                f"{examples[batch[-1]].id}; lower optim.learning_rate and resume from the last "
-                "checkpoint"
-            )
-    norm = accelerator.clip_grad_norm_(model.parameters(), recipe.optim.clip)
+        check_step("loss", [value], step + 1, [examples[i] for i in batch])
+    norm = float(accelerator.clip_grad_norm_(model.parameters(), recipe.optim.clip))
+    # Before it is learnt: a checkpoint must never hold weights that are no numbers.
+    rows = [examples[i] for batch in schedule.steps[step] for i in batch]
+    check_step("gradient", [norm], step + 1, rows)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     loss_total, *totals = map(math.fsum, zip(*table, strict=True))
     return {
         "loss": loss_total,
         **dict(zip(names, totals, strict=True)),
-        "gradient_norm": float(norm),
+        "gradient_norm": norm,
     }
 
 
@@ -290,11 +290,7 @@ def _evaluate_and_keep(
     progress.stale += 1
     for weights, model in candidates.items():
         costs = score_examples(model, examples, together=True)
-        if not all(np.isfinite(cost).all() for cost in costs):
-            raise TrainingError(
-                f"costs of validation rows are not finite after step {progress.step}; lower "
-                "optim.learning_rate and start again"
-            )
+        check_costs(costs, progress.step, examples)
         metrics = validation_metrics(examples, costs)
         score = metrics["auroc_mean"]
         line = {"evaluated_at": progress.step, "weights": weights, **metrics}

@@ -206,13 +206,24 @@ def _load(source: Source, data: Data, folder: Path) -> LoadedSource:
         rows = put_refusals_first(rows, source.refusal_first, data.seed)
     if not rows:
         raise DataError(
-            f"{path}: none of {report.read} rows can be trained on ({report.bad} unreadable, "
-            f"{report.unlabelled} without label, {report.left_out} of another kind or left out by "
-            "their label); state a label or check the schema"
+            f"{path}: none of {report.read} rows can be trained on ({_reasons(report)}); "
+            "state a label, check the schema, or have the responses of a pair differ"
         )
     report.used = len(rows)
     report.unsafe = _count_unsafe(rows)
     return LoadedSource(source, rows, report, str(path), table.unused)
+
+
+def _reasons(report: SourceReport) -> str:
+    """Why rows were left out, and how many for each reason."""
+    counts = {
+        "unreadable or blank": report.bad,
+        "without label": report.unlabelled,
+        "of another kind or left out by their label": report.left_out,
+        "pairs with identical responses": report.identical_responses,
+        "contradictory": report.contradictory,
+    }
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
 def _prompts_elsewhere(source: Source, data: Data, folder: Path) -> set[str]:

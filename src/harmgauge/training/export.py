@@ -205,6 +205,8 @@ def _trace(model: CostModel, path: Path) -> None:
                 },
                 opset_version=17,
             )
+    except OSError:  # a disk that is full, not the model's fault
+        raise
     except Exception as error:  # any operator or Python construct may be beyond the tracer
         reason = f"cannot be traced to ONNX ({type(error).__name__})"
         raise BundleError(_use_torch(reason)) from error

@@ -19,6 +19,7 @@ from .bases import Base, load_base
 from .categories import CategoryCount, count_categories, flagged
 from .checkpoints import write_text
 from .cost import check_choice, train
+from .divergence import RATES
 from .examples import Example, LoadedSource, drop_leaks, load_sources, tokenise
 from .finish import make_bundle
 from .freezing import choose_trainable, merged_backbone
@@ -32,18 +33,18 @@ from .pictures import draw_losses
 from .processes import check_work_for_all, is_main, main_first, wait
 from .promises import SafeTexts, safe_texts
 from .recipe import Recipe
-from .run_folder import check_run_folder, replaced_folder
+from .run_folder import check_run_folder, remove_scratch, replaced_folder
 from .run_log import check_trackers
 from .schedule import Schedule, make_schedule
 from .soup import greedy_soup
 from .source_table import source_table
 from .teachers import provenance, taught
-from .validation import check_calibration
+from .validation import check_calibration, check_classes, check_training
 from .vocabulary import prune_vocabulary, texts_of, used_tokens
 
-ANY_TIME = frozenset({"description", "licence", "report_to", "storage", "runtime", "calibrate"})
-"""settings that may differ on resuming: training does not hang on them, and an export that failed
-says to change them"""
+MAY_DIFFER = RATES | {"description", "licence", "report_to", "storage", "runtime", "calibrate"}
+"""settings that may differ on resuming: training does not hang on them, or a loss or an export that
+failed says to change them"""
 
 
 @dataclass(slots=True)
@@ -117,12 +118,7 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     categories = [count.name for count in counts if count.enough]
     base.model.set_outputs(("cost", *categories, *member_names(recipe.model.members)))
     examples = flagged(tokenise(train_sources, windower), train_sources, categories)
-    if not examples:
-        leaked = sum(loaded.report.leaked for loaded in train_sources)
-        raise RecipeError(
-            f"no training row is left: the prompts of all {leaked} stand in validation data too; "
-            "split by prompt (harmgauge data split)"
-        )
+    check_training(examples, train_sources)
     packing = choose_packing(base.model)
     schedule = make_schedule(examples, recipe.optim, recipe.seed, packing)
     told = recipe.distil is not None and recipe.loss.distil > 0
@@ -133,6 +129,8 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
             "nothing can be learnt: loss.rank weighs pairs, loss.sign labels, loss.distil "
             "teachers, and of what the recipe and its training rows hold the weight is 0"
         )
+    if not told and not recipe.loss.rank * schedule.norms["rank"]:
+        check_classes(examples)
     valid = tokenise(valid_sources, windower)
     watched = _capped(_watched(valid, recipe.evaluate.watch), recipe.evaluate.cap, recipe.data.seed)
     check_choice(watched)
@@ -176,11 +174,12 @@ def run(
     """
     quiet = quiet or not is_main()
     check_work_for_all(recipe.optim.accumulate)
-    check_run_folder(out, recipe, resume, may_differ=ANY_TIME)
+    check_run_folder(out, recipe, resume, may_differ=MAY_DIFFER)
     job = prepare(recipe, folder)
     wait()  # until all have seen what `out` holds
     if is_main():
         out.mkdir(parents=True, exist_ok=True)
+        remove_scratch(out)
         write_text(recipe.model_dump_json(indent=2, by_alias=True), out / "recipe.json")
         write_text(job.describe() + "\n", out / "data.txt")
     if not quiet:

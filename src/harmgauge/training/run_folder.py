@@ -24,8 +24,9 @@ def check_run_folder(
     """
     path = out / "recipe.json"
     if not path.exists():
-        # Folders in it that are called as those of a run would be replaced.
-        if out.is_dir() and any(out.iterdir()):
+        # Folders in it that are called as those of a run would be replaced. A kill may have left
+        # the recipe half written.
+        if out.is_dir() and any(each.name != "recipe.tmp" for each in out.iterdir()):
             raise RecipeError(f"{out} is not empty and holds no run; choose another --out")
         return
     if not resume:
@@ -34,16 +35,32 @@ def check_run_folder(
         )
     # Read as a recipe, so that keys which came later have their defaults.
     begun = validate(type(recipe), json.loads(path.read_text(encoding="utf-8")), path)
-    changed = [
-        key
-        for key in type(recipe).model_fields
-        if key not in may_differ and getattr(begun, key) != getattr(recipe, key)
-    ]
+    changed = dict.fromkeys(
+        key.partition(".")[0] for key in _differences(begun, recipe, may_differ)
+    )
     if changed:
         raise RecipeError(
             f"{out} was begun with other settings ({', '.join(changed)}); resume with the same "
             "recipe and overrides, or choose another --out"
         )
+
+
+def _differences(begun: Section, now: Section, but: Collection[str]) -> Iterator[str]:
+    """Keys, such as optim or optim.clip, that differ and are none of `but`."""
+    before, after = dict(begun), dict(now)
+    for key in after:
+        inner = {each.removeprefix(f"{key}.") for each in but if each.startswith(f"{key}.")}
+        if inner:
+            yield from (f"{key}.{each}" for each in _differences(before[key], after[key], inner))
+        elif key not in but and before[key] != after[key]:
+            yield key
+
+
+def remove_scratch(out: Path) -> None:
+    """Remove what a kill left of files that were being written."""
+    for pattern in (".uncalibrated.*", ".bundle.*", "export/.export.*", "*.tmp"):
+        for left in out.glob(pattern):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 @contextmanager

@@ -17,12 +17,32 @@ from torch import nn
 
 from ..data.row import Row
 from ..errors import RecipeError
-from ..windows import Windower
+from ..windows import Layout, Windower
 from .model import CostModel
 
 _AT_ONCE = 1000
 _SPECIAL = ("pad_token_id", "bos_token_id", "eos_token_id")
 """keys of a backbone's config that hold a token's id"""
+
+
+def check_vocabulary(backbone: nn.Module, tokenizer: Tokenizer, layout: Layout, base: str) -> None:
+    """See that the backbone has an embedding for each token of a text and of what stands around it.
+
+    Other special tokens, such as a padding token put in later, need none: no text can spell them.
+
+    Raises:
+        RecipeError: it has not, so that some text would stop a run in the middle.
+    """
+    known = backbone.get_input_embeddings().num_embeddings
+    special = {id for id, added in tokenizer.get_added_tokens_decoder().items() if added.special}
+    spelt = set(tokenizer.get_vocab(with_added_tokens=True).values()) - special
+    largest = max(spelt.union(layout.start, layout.separator, layout.end))
+    if largest >= known:
+        raise RecipeError(
+            f"the tokenizer of base {base!r} has token {largest}, but the model only {known} "
+            f"embeddings, for tokens 0 to {known - 1}; use the tokenizer that it was trained with, "
+            "or give it the missing ones (resize_token_embeddings) and train those"
+        )
 
 
 def texts_of(rows: Iterable[Row]) -> set[str]:

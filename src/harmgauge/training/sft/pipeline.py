@@ -30,13 +30,14 @@ from ..pictures import draw_loss
 from ..qlora import nf4
 from ..run_folder import check_run_folder, replaced_folder
 from ..source_table import source_table
+from ..vocabulary import check_vocabulary
 from .packing import check_packing
 from .provenance import Provenance, read_provenance
 from .recipe import Model, SftRecipe
 from .rows import SftRows, Tokens, check_rows, read_rows_of, tokenise
 from .trainer import last_checkpoint, make_trainer
 
-ANY_TIME = frozenset({"description", "licence", "report_to"})
+MAY_DIFFER = frozenset({"description", "licence", "report_to", "optim.learning_rate", "optim.clip"})
 """settings that may differ on resuming"""
 
 
@@ -96,7 +97,7 @@ def prepare(recipe: SftRecipe, folder: Path) -> SftJob:
     check_rows(valid, "valid")
     model = _load(place, recipe.model)
     check_positions(model, recipe.model.max_tokens, recipe.base)
-    _check_vocabulary(model, train, valid, recipe.base)
+    check_vocabulary(model, tokenizer.backend_tokenizer, layout, recipe.base)
     if recipe.optim.packing:
         check_packing(model, recipe.model.attention)
     if recipe.model.lora is not None:
@@ -129,7 +130,7 @@ def run(
             rows, or something else.
         TrainingError: the loss is not finite.
     """
-    check_run_folder(out, recipe, resume, may_differ=ANY_TIME)
+    check_run_folder(out, recipe, resume, may_differ=MAY_DIFFER)
     job = prepare(recipe, folder)
     out.mkdir(parents=True, exist_ok=True)
     _check_rows_of_run(job.train, out)
@@ -180,16 +181,6 @@ def _load(place: str, settings: Model) -> Any:
             f"{sorted(info['missing_keys'])[0]}; name a base with its language-model head"
         )
     return model
-
-
-def _check_vocabulary(model: Any, train: Tokens, valid: Tokens, base: str) -> None:
-    known = model.get_input_embeddings().num_embeddings
-    largest = max(max(ids) for ids in (*train.input_ids, *valid.input_ids))
-    if largest >= known:
-        raise RecipeError(
-            f"the tokenizer of base {base!r} gives token {largest}, but the model has only {known} "
-            "embeddings; use the tokenizer that it was trained with"
-        )
 
 
 def _check_rows_of_run(train: Tokens, out: Path) -> None:

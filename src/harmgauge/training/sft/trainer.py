@@ -22,6 +22,7 @@ from trl import SFTConfig, SFTTrainer
 
 from ...errors import RecipeError
 from ..checkpoints import TrainingError, write_text
+from ..divergence import MEND, set_rates
 from .recipe import SftRecipe
 from .rows import Tokens
 
@@ -47,7 +48,7 @@ def make_trainer(
             settings.
     """
     constants.HF_HUB_DISABLE_TELEMETRY = True  # TRL would tell the Hub of every run
-    watchers = [_Log(out / "log.jsonl"), *_integrations(recipe.report_to)]
+    watchers = [_Log(out / "log.jsonl"), _Rate(), *_integrations(recipe.report_to)]
     if recipe.evaluate.patience is not None:
         watchers.append(EarlyStoppingCallback(recipe.evaluate.patience))
     if not quiet:
@@ -155,12 +156,20 @@ class _Log(TrainerCallback):  # type: ignore[misc]  # transformers is not follow
     ) -> None:
         if not all(math.isfinite(logs.get(key, 0.0)) for key in ("loss", "eval_loss")):
             raise TrainingError(
-                f"the loss is not finite at step {state.global_step}; lower optim.learning_rate, "
-                "and start again in another --out"
+                f"the loss is not finite at step {state.global_step}, or in the "
+                f"{args.logging_steps - 1} before it; {MEND}"
             )
         if state.is_world_process_zero:
             lines = "".join(json.dumps(record) + "\n" for record in state.log_history)
             write_text(lines, self.path)
+
+
+class _Rate(TrainerCallback):  # type: ignore[misc]
+    """Goes on at the recipe's learning rate: that of a checkpoint may have been too high."""
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        optimizer, scheduler = rest["optimizer"], rest["lr_scheduler"]
+        set_rates(optimizer, scheduler, [args.learning_rate] * len(optimizer.param_groups))
 
 
 class _Bar(ProgressCallback):  # type: ignore[misc]
