@@ -134,9 +134,12 @@ def train_trl(pairs: list[list[list[int]]], options: argparse.Namespace) -> dict
     )
     from trl import RewardConfig, RewardTrainer
 
-    model = AutoModelForSequenceClassification.from_pretrained(
-        options.folder / "model", num_labels=1, dtype=torch.float32
-    )
+    from harmgauge.training.model import quiet_transformers
+
+    with quiet_transformers():  # it would tell of the head, which comes next
+        model = AutoModelForSequenceClassification.from_pretrained(
+            options.folder / "model", num_labels=1, dtype=torch.float32
+        )
     model.score.weight.data.copy_(load_file(options.folder / "model/head.safetensors")["weight"])
     tokenizer = AutoTokenizer.from_pretrained(options.base)
     # TRL scores the last token that is not padding by its id, so padding must be another one.
