@@ -48,11 +48,10 @@ def prepare(options: argparse.Namespace, folder: Path) -> None:
     model, tokenizer = new_cost_model(str(options.base), max_tokens=options.max_tokens, dropout=0.0)
     model.save(folder / "model", tokenizer)
     windower = Windower(tokenizer, model.spec.layout)
-    each = options.steps * options.pairs // len(options.data)
     pairs: list[list[list[int]]] = []
     for path in options.data:
         rows = (row for row in read_rows(path).rows if row.safer is not None)
-        for row in itertools.islice(rows, each):
+        for row in itertools.islice(rows, options.rows):
             safer, other = row.items[row.safer], row.items[1 - row.safer]
             pairs.append([windower.windows(item.exchange)[0] for item in (safer, other)])
     generator = torch.Generator().manual_seed(options.seed)
@@ -62,7 +61,13 @@ def prepare(options: argparse.Namespace, folder: Path) -> None:
         "grouped": get_length_grouped_indices(lengths, options.pairs, generator=generator),
     }
     for name, order in orders.items():
-        (folder / f"{name}.json").write_text(json.dumps([pairs[i] for i in order]))
+        whole = len(order) // options.pairs
+        steps = [order[i * options.pairs : (i + 1) * options.pairs] for i in range(whole)]
+        # Evenly spread, since grouping goes from long to short; all rows take part in grouping.
+        spread = [steps[i * (whole - 1) // (options.steps - 1)] for i in range(options.steps)]
+        (folder / f"{name}.json").write_text(
+            json.dumps([pairs[i] for step in spread for i in step])
+        )
 
 
 def train_here(pairs: list[list[list[int]]], options: argparse.Namespace) -> dict[str, Any]:
@@ -134,9 +139,12 @@ def train_trl(pairs: list[list[list[int]]], options: argparse.Namespace) -> dict
     )
     from trl import RewardConfig, RewardTrainer
 
-    model = AutoModelForSequenceClassification.from_pretrained(
-        options.folder / "model", num_labels=1, dtype=torch.float32
-    )
+    from harmgauge.training.model import quiet_transformers
+
+    with quiet_transformers():  # it would tell of the head, which comes next
+        model = AutoModelForSequenceClassification.from_pretrained(
+            options.folder / "model", num_labels=1, dtype=torch.float32
+        )
     model.score.weight.data.copy_(load_file(options.folder / "model/head.safetensors")["weight"])
     tokenizer = AutoTokenizer.from_pretrained(options.base)
     # TRL scores the last token that is not padding by its id, so padding must be another one.
@@ -183,8 +191,9 @@ def train_trl(pairs: list[list[list[int]]], options: argparse.Namespace) -> dict
                 disable_tqdm=True,
                 seed=options.seed,
             ),
+            # A cost is the higher the riskier: what TRL calls chosen.
             train_dataset=Dataset.from_list(
-                [{"chosen_ids": safer, "rejected_ids": other} for safer, other in pairs]
+                [{"chosen_ids": other, "rejected_ids": safer} for safer, other in pairs]
             ),
             processing_class=tokenizer,
             callbacks=[Clock()],
@@ -246,7 +255,8 @@ def main() -> None:
     parser.add_argument("--base", required=True, type=Path, help="folder of a causal model")
     parser.add_argument("--data", required=True, type=Path, nargs="+", help="files with pairs")
     parser.add_argument("--pairs", type=int, default=8, help="pairs a step")
-    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=10, help="steps that are trained")
+    parser.add_argument("--rows", type=int, default=400, help="pairs a file to draw steps from")
     parser.add_argument("--max-tokens", type=int, default=512, help="longest sequence")
     parser.add_argument("--learning-rate", type=float, default=1e-5)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])

@@ -124,6 +124,29 @@ def test_a_resumed_run_ends_in_the_same_weights(tmp_path, make_recipe, encoder_b
     assert log(run) == log(tmp_path / "whole")
 
 
+def test_packing_changes_no_step(tmp_path, make_recipe, llama_base, monkeypatch):
+    optim = {"learning_rate": 1e-3, "batch_tokens": 256, "max_steps": 5}
+    recipe = make_recipe(llama_base, optim=optim)
+    packed, _ = fit(recipe, tmp_path / "packed")
+    assert packed.model.packing == "shared"
+    assert packed.schedule.padding == 0
+    assert packed.schedule.shared > 0.01
+
+    monkeypatch.setattr("harmgauge.training.pipeline.choose_packing", lambda model: model.packing)
+    padded, _ = fit(recipe, tmp_path / "padded")
+    assert padded.model.packing == "padded"
+    assert padded.schedule.padding > 0.01
+    assert padded.schedule.steps == packed.schedule.steps
+
+    def log(job):
+        lines = (tmp_path / job / "log.jsonl").read_text().splitlines()
+        return [line["loss"] for line in map(json.loads, lines) if "loss" in line]
+
+    assert log("packed") == pytest.approx(log("padded"), abs=1e-5)
+    for name, value in weights(padded.model).items():
+        torch.testing.assert_close(weights(packed.model)[name], value, atol=1e-4, rtol=0, msg=name)
+
+
 def test_every_adapter_and_the_head_get_gradients(tmp_path, make_recipe, decoder_base):
     recipe = make_recipe(decoder_base, model=LORA)
     job = prepare(recipe, tmp_path)

@@ -84,7 +84,7 @@ def make_row(input_ids: Tensor, attention_mask: Tensor, *, share: bool) -> Row:
     return Row(torch.cat(tokens).to(device), places.to(device), segments)
 
 
-def row_length(sequences: Sequence[Sequence[int]], packing: Packing) -> int:
+def row_length(sequences: Sequence[list[int]], packing: Packing) -> int:
     """Tokens that are computed for the sequences of a batch."""
     if packing == "padded":
         return len(sequences) * max(map(len, sequences))
@@ -155,7 +155,7 @@ def stop_packing(model: CostModel) -> None:
         backbone.set_attn_implementation("sdpa")
 
 
-def _beginnings(sequences: Sequence[Sequence[int]], *, share: bool) -> list[tuple[int, int, int]]:
+def _beginnings(sequences: Sequence[list[int]], *, share: bool) -> list[tuple[int, int, int]]:
     """For each sequence, sorted: its index, how much it shares, and the index of which one.
 
     Of all that stand before a sequence in sorted order, the last has most in common with it.
