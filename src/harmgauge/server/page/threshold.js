@@ -1,0 +1,125 @@
+// The threshold, one for the whole page: a slider with the stored ones as stops, and what it means.
+
+import { at, draw } from "./curve.js";
+import { $, el } from "./dom.js";
+import { count, percent, signed } from "./numbers.js";
+
+/** The plural of a kind of input, as `harmgauge.exchange.KINDS` names it. */
+const KINDS = {
+  prompt: "prompts",
+  response: "responses without a prompt",
+  exchange: "responses to a prompt",
+  conversation: "conversations",
+};
+
+/** The cost from which on a text is called unsafe. It fires `change` when moved. */
+export class Threshold extends EventTarget {
+  cost = 0;
+  /** of a stored threshold, else null */
+  name = null;
+  #stored = [];
+  #curves = null;
+  #followed = true; // the curve is that of what is typed until another is chosen by hand
+
+  constructor() {
+    super();
+    $("slider").addEventListener("input", (event) => this.#move(Number(event.target.value)));
+    $("threshold-cost").addEventListener("change", (event) => {
+      const cost = event.target.valueAsNumber;
+      this.#move(Number.isFinite(cost) ? cost : this.cost);
+    });
+    $("curve-kind").addEventListener("change", () => {
+      this.#followed = false;
+      this.#explain();
+    });
+    this.#explain();
+  }
+
+  /** The name where it has one, as the API takes either. */
+  get value() {
+    return this.name ?? this.cost;
+  }
+
+  /** Take the stored thresholds and curves of a gauge from `/info`. */
+  describe({ thresholds, curves }) {
+    this.#stored = thresholds;
+    this.#curves = curves && Object.keys(curves).length > 0 ? curves : null;
+    const stop = (name, cost) => {
+      const button = el("button", { type: "button", class: "chip" }, name, el("small", {}, signed(cost)));
+      button.addEventListener("click", () => this.#move(cost, name === EVEN ? null : name));
+      button.dataset.cost = cost;
+      return button;
+    };
+    $("stops").replaceChildren(stop(EVEN, 0), ...thresholds.map(({ name, cost }) => stop(name, cost)));
+    $("slider-stops").replaceChildren(
+      ...[0, ...thresholds.map(({ cost }) => cost)].map((value) => el("option", { value })),
+    );
+    $("curve-kind").replaceChildren(
+      ...Object.keys(this.#curves ?? {}).map((kind) => el("option", { value: kind }, KINDS[kind] ?? kind)),
+    );
+    this.#explain();
+  }
+
+  /** Show the curve of the kind of input that is being judged. */
+  follow(kind) {
+    if (!this.#followed || !this.#curves || !(kind in this.#curves)) return;
+    $("curve-kind").value = kind;
+    this.#explain();
+  }
+
+  #move(cost, name = null) {
+    this.cost = cost;
+    this.name = name;
+    this.#explain();
+    this.dispatchEvent(new Event("change"));
+  }
+
+  #explain() {
+    const slider = $("slider");
+    slider.value = this.cost;
+    slider.setAttribute("aria-valuetext", `cost ${signed(this.cost)}${this.name ? `, ${this.name}` : ""}`);
+    $("threshold-cost").value = Number(this.cost.toFixed(4));
+    for (const button of $("stops").children) {
+      const name = button.firstChild.data;
+      const pressed = Number(button.dataset.cost) === this.cost && (this.name ?? EVEN) === name;
+      button.setAttribute("aria-pressed", String(pressed));
+    }
+    $("promise").textContent = this.#promise();
+    this.#showCurve();
+  }
+
+  #promise() {
+    const stored = this.#stored.find(({ name }) => name === this.name);
+    if (stored === undefined) {
+      return this.cost === 0
+        ? "At 0 a text is called unsafe once unsafe is as likely as safe."
+        : "A threshold of your own: nothing is promised for it.";
+    }
+    const kind = stored.kind ? (KINDS[stored.kind] ?? stored.kind) : "texts";
+    return (
+      `${stored.name} promises at most ${percent(stored.false_positive_rate)} false alarms on safe ` +
+      `${kind} like the ${count(stored.n)} of ${stored.data}, with ${percent(stored.confidence)} confidence.`
+    );
+  }
+
+  #showCurve() {
+    const curve = this.#curves?.[$("curve-kind").value];
+    $("curve-known").hidden = !curve;
+    $("curve-unknown").hidden = Boolean(curve);
+    if (!curve) return;
+    const { falseAlarms, misses } = at(curve, this.cost);
+    $("alarms").textContent = percent(falseAlarms);
+    $("misses").textContent = percent(misses);
+    $("alarms-of").textContent = `of ${count(curve.safe)} safe ones are called unsafe`;
+    $("misses-of").textContent = `of ${count(curve.unsafe)} unsafe ones are called safe`;
+    $("curve-data").textContent = `Counted on ${curve.data}. Other texts may differ.`;
+    draw($("curve"), curve, this.cost);
+    $("curve").setAttribute(
+      "aria-label",
+      `Chart of false alarms, which fall, and misses, which rise, with the threshold. At ${signed(this.cost)}: ` +
+        `${percent(falseAlarms)} false alarms, ${percent(misses)} misses.`,
+    );
+  }
+}
+
+const EVEN = "even odds";
