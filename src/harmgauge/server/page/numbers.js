@@ -17,6 +17,9 @@ export function percent(share) {
   return `${(100 * share).toFixed(1)}${SPACE}%`;
 }
 
+/** A share that was promised, as it was promised: 5 %, 0.1 %. */
+export const promised = (share) => `${Number((100 * share).toPrecision(4))}${SPACE}%`;
+
 export const count = (n) => n.toLocaleString("en");
 
 /** A number of things: 1 row, 2,000 rows. */

@@ -156,17 +156,13 @@ export class Table {
       { type: "button", class: "quiet", "aria-expanded": String(open), "aria-label": `${open ? "Hide" : "Show"} the text of row ${row.number}` },
       open ? "Hide" : "Show",
     );
-    const cell = el(
-      "td",
-      { class: "text" },
-      el(
-        "div",
-        // Blurred for the eye, and left out for a screen reader.
-        { class: open ? "texts" : "texts blurred", "aria-hidden": open ? null : "true" },
-        ...texts.map(([role, text]) => el("p", {}, el("b", {}, `${role} `), open ? text : text.slice(0, 160))),
-      ),
-      button,
+    const words = el(
+      "div",
+      // Blurred for the eye, and left out for a screen reader.
+      { class: open ? "texts" : "texts blurred", "aria-hidden": open ? null : "true" },
+      ...texts.map(([role, text]) => el("p", {}, el("b", {}, `${role} `), open ? text : text.slice(0, 160))),
     );
+    const cell = el("td", { class: "text" }, el("div", { class: "reveal" }, words, button));
     button.addEventListener("click", () => {
       if (!this.#open.delete(row.number)) this.#open.add(row.number);
       const other = this.#texts(row);

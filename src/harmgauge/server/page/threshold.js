@@ -2,7 +2,7 @@
 
 import { at, draw } from "./curve.js";
 import { $, el } from "./dom.js";
-import { count, percent, signed } from "./numbers.js";
+import { count, percent, promised, signed } from "./numbers.js";
 
 /** The plural of a kind of input, as `harmgauge.exchange.KINDS` names it. */
 const KINDS = {
@@ -97,8 +97,8 @@ export class Threshold extends EventTarget {
     }
     const kind = stored.kind ? (KINDS[stored.kind] ?? stored.kind) : "texts";
     return (
-      `${stored.name} promises at most ${percent(stored.false_positive_rate)} false alarms on safe ` +
-      `${kind} like the ${count(stored.n)} of ${stored.data}, with ${percent(stored.confidence)} confidence.`
+      `${stored.name} promises at most ${promised(stored.false_positive_rate)} false alarms on safe ` +
+      `${kind} like the ${count(stored.n)} of ${stored.data}, with ${promised(stored.confidence)} confidence.`
     );
   }
 
