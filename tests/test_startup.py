@@ -11,6 +11,7 @@ from harmgauge.cli.main import VERBS
 HEAVY = {
     "accelerate",
     "datasets",
+    "fastapi",
     "matplotlib",
     "numpy",
     "onnx",
@@ -25,6 +26,7 @@ HEAVY = {
     "torch",
     "transformers",
     "trl",
+    "uvicorn",
     "yaml",
 }
 

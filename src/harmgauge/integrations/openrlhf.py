@@ -19,6 +19,7 @@ from typing import Any, TypeGuard
 
 from ..errors import ExchangeError, needs_extra
 from ..gauge import Gauge
+from ..verdict import Verdict
 from .reward import judge
 
 
@@ -52,21 +53,34 @@ def answer(
         ExchangeError: there is no list of queries, or not one with each prompt in it.
         RecipeError: the gauge has no threshold of that name.
     """
+    exchanges = read_request(request, special_tokens=special_tokens, read_prompt=read_prompt)
+    return write_answer(judge(gauge, exchanges, threshold))
+
+
+def read_request(
+    request: Mapping[str, Any],
+    *,
+    special_tokens: Sequence[str] = (),
+    read_prompt: Callable[[str], Any] = str,
+) -> list[Any]:
+    """The exchanges of a request; arguments and errors as for `answer`."""
     if not isinstance(request, Mapping):
         raise ExchangeError("the request must be a JSON object with a list query")
     queries, prompts = request.get("query"), request.get("prompts")
     if not _are_texts(queries):
         raise ExchangeError("query must be a list of texts")
     if prompts is None:
-        exchanges = [{"response": _end(query, special_tokens)} for query in queries]
-    elif not _are_texts(prompts) or len(prompts) != len(queries):
+        return [{"response": _end(query, special_tokens)} for query in queries]
+    if not _are_texts(prompts) or len(prompts) != len(queries):
         raise ExchangeError(f"prompts must be a list of {len(queries)} texts, one a query")
-    else:
-        exchanges = [
-            _exchange(read_prompt(prompt), _response(number, query, prompt, special_tokens))
-            for number, (query, prompt) in enumerate(zip(queries, prompts, strict=True), 1)
-        ]
-    judged = judge(gauge, exchanges, threshold)
+    return [
+        _exchange(read_prompt(prompt), _response(number, query, prompt, special_tokens))
+        for number, (query, prompt) in enumerate(zip(queries, prompts, strict=True), 1)
+    ]
+
+
+def write_answer(judged: Sequence[tuple[float | None, Verdict]]) -> dict[str, Any]:
+    """Rewards and the verdicts behind them, as `answer` gives them."""
     return {
         "rewards": [0.0 if reward is None else reward for reward, _ in judged],
         "scores": [
