@@ -17,13 +17,6 @@ export function recognise(columns) {
 /** Whether anything is to be judged. */
 export const chosenAny = (chosen) => ROLES.some((role) => chosen[role] !== null);
 
-/** The kind of input that most rows will be, as `harmgauge.exchange.KINDS` names it. */
-export function kindOf({ prompt, response, messages }) {
-  if (messages !== null) return "exchange";
-  if (response === null) return "prompt";
-  return prompt === null ? "response" : "exchange";
-}
-
 /** One row as the API takes it. Throws with a reason where it cannot be. */
 export function exchangeOf(values, chosen) {
   const cell = (role) => (chosen[role] === null ? null : (values[chosen[role]] ?? null));

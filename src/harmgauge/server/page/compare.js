@@ -2,8 +2,8 @@
 
 import { score } from "./api.js";
 import { $, el } from "./dom.js";
+import { exchangeOf } from "./exchange.js";
 import { Dial } from "./gauge.js";
-import { exchangeOf } from "./judge.js";
 import { Latest } from "./latest.js";
 import { times } from "./numbers.js";
 import { announce } from "./status.js";
@@ -56,6 +56,10 @@ export class Compare {
     return a === "" || b === "" ? null : { prompt: prompt || null, responses: [a, b] };
   }
 
+  get #kind() {
+    return $("compare-prompt").value === "" ? "response" : "exchange";
+  }
+
   get #texts() {
     return FIELDS.map((id) => $(id).value);
   }
@@ -69,7 +73,7 @@ export class Compare {
 
   #typed() {
     const { body } = this;
-    if (body) this.#threshold.follow(body.prompt === null ? "response" : "exchange");
+    if (body) this.#threshold.follow(this.#kind);
     this.#latest.set(body && body.responses.map((response) => exchangeOf(body.prompt ?? "", response)));
   }
 
@@ -82,7 +86,7 @@ export class Compare {
   }
 
   #render() {
-    const { cost } = this.#threshold;
+    const cost = this.#threshold.at(this.#kind);
     this.#dial.border(cost);
     $("compare-reading").setAttribute("aria-busy", String(this.#verdicts === null && this.body !== null));
     [0, 1].forEach((which) => this.#renderOne(which, this.#verdicts?.[which] ?? null, cost));

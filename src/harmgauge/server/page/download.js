@@ -2,43 +2,50 @@
 
 import { csvLine } from "./csv.js";
 
-const FIELDS = [
-  ..."cost probability unsafe threshold direction categories spans empty windows disguised gauge error".split(" "),
-];
-const TAKEN = new RegExp(`^(input_)*(${FIELDS.join("|")})$`);
 /** rows of a piece */
 const PIECE = 500;
 
-/** The input's own columns keep their values; one called as a field of the verdict is `input_…`. */
-const renamed = (name) => (TAKEN.test(name) ? `input_${name}` : name);
+/** The fields of a verdict, as this server's verdicts have them. */
+const fieldsOf = (rows) => [...new Set(rows.flatMap(({ verdict }) => (verdict?.gauge ? Object.keys(verdict) : OWN)))];
 
-/** One row as it goes out: the input's columns, then the flat verdict at the threshold. */
-export function record({ values, error, verdict }, threshold) {
-  const flat = Object.fromEntries(FIELDS.map((name) => [name, verdict?.[name] ?? null]));
-  const judged = flat.cost !== null && !flat.empty;
+/** fields that every row gets, also one that the server never saw */
+const OWN = ["cost", "probability", "unsafe", "threshold", "direction", "error"];
+
+/** The input's own columns keep their values; one called as a field of the verdict is `input_…`. */
+function renamed(name, fields) {
+  return fields.includes(name.replace(/^(?:input_)+/, "")) ? `input_${name}` : name;
+}
+
+/** One row as it goes out: the input's columns, then the flat verdict at the threshold of its kind. */
+export function record({ values, error, verdict, kind }, at, fields) {
+  const flat = Object.fromEntries(fields.map((name) => [name, verdict?.[name] ?? null]));
+  const judged = flat.cost !== null && !verdict.empty;
   return {
-    ...Object.fromEntries(Object.entries(values).map(([name, value]) => [renamed(name), value])),
+    ...Object.fromEntries(Object.entries(values).map(([name, value]) => [renamed(name, fields), value])),
     ...flat,
-    unsafe: judged ? flat.cost >= threshold : null,
-    threshold,
+    unsafe: judged ? flat.cost >= at(kind) : null,
+    threshold: at(kind),
     direction: "positive_is_unsafe",
     error: error ?? (verdict ? flat.error : "not scored"),
   };
 }
 
 /** Pieces of a CSV file; a byte-order mark says UTF-8 to spreadsheets. */
-export function* csvPieces(rows, columns, threshold) {
-  const names = [...columns.map(renamed), ...FIELDS];
+export function* csvPieces(rows, columns, at) {
+  const fields = fieldsOf(rows);
+  const names = [...columns.map((name) => renamed(name, fields)), ...fields];
   yield `\uFEFF${csvLine(names)}`;
   yield* joined(rows, (row) => {
-    const values = record(row, threshold);
+    const values = record(row, at, fields);
     return csvLine(names.map((name) => cell(values[name])));
   });
 }
 
 /** Pieces of a file of JSON lines. */
-export const jsonlPieces = (rows, threshold) =>
-  joined(rows, (row) => `${JSON.stringify(record(row, threshold))}\n`);
+export function* jsonlPieces(rows, at) {
+  const fields = fieldsOf(rows);
+  yield* joined(rows, (row) => `${JSON.stringify(record(row, at, fields))}\n`);
+}
 
 function* joined(rows, line) {
   for (let from = 0; from < rows.length; from += PIECE) {

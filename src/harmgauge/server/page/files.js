@@ -1,6 +1,6 @@
 // A file dropped or picked: its columns, its progress, its table, its results.
 
-import { ROLES, chosenAny, kindOf, recognise } from "./columns.js";
+import { ROLES, chosenAny, recognise } from "./columns.js";
 import { $, el } from "./dom.js";
 import { csvPieces, jsonlPieces, save } from "./download.js";
 import { count, many } from "./numbers.js";
@@ -97,7 +97,6 @@ export class Files {
   #judge(chosen) {
     this.#chosen = chosen;
     $("start").disabled = !chosenAny(chosen);
-    this.#threshold.follow(kindOf(chosen));
     this.#table.take(this.#rows, chosen);
   }
 
@@ -140,6 +139,8 @@ export class Files {
   }
 
   #scored() {
+    const { kind } = this.#rows.find((row) => row.kind) ?? {};
+    if (kind) this.#threshold.follow(kind);
     const quarter = Math.floor((4 * this.#done) / this.#rows.length);
     if (quarter > this.#said && quarter < 4) announce(`${25 * quarter} % scored`);
     this.#said = quarter;
@@ -165,11 +166,11 @@ export class Files {
 
   #summary() {
     const tally = { unsafe: 0, safe: 0, blank: 0, failed: 0, waiting: 0 };
-    for (const { error, verdict } of this.#rows) {
+    for (const { error, verdict, kind } of this.#rows) {
       if (error !== null || (verdict && verdict.error !== null)) tally.failed += 1;
       else if (!verdict) tally.waiting += 1;
       else if (verdict.empty) tally.blank += 1;
-      else tally[verdict.cost >= this.#threshold.cost ? "unsafe" : "safe"] += 1;
+      else tally[verdict.cost >= this.#threshold.at(kind) ? "unsafe" : "safe"] += 1;
     }
     const parts = [`${count(tally.unsafe)} unsafe`, `${count(tally.safe)} safe`];
     if (tally.blank) parts.push(`${count(tally.blank)} blank`);
@@ -187,6 +188,6 @@ export class Files {
   #save(ending, type, pieces) {
     const shown = $("only-shown").checked;
     const rows = shown ? this.#table.shown : this.#rows;
-    save(`${this.#name.replace(/\.[^.]*$/, "")}-verdicts.${ending}`, type, pieces(rows, this.#threshold.cost));
+    save(`${this.#name.replace(/\.[^.]*$/, "")}-verdicts.${ending}`, type, pieces(rows, (kind) => this.#threshold.at(kind)));
   }
 }

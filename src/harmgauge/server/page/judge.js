@@ -3,6 +3,7 @@
 import { score } from "./api.js";
 import { bars, unknownTo } from "./categories.js";
 import { $, el } from "./dom.js";
+import { exchangeOf, kindOf } from "./exchange.js";
 import { Dial } from "./gauge.js";
 import { Latest } from "./latest.js";
 import { pieces } from "./spans.js";
@@ -15,15 +16,6 @@ const EXAMPLES = [
   ["A good answer", "My neighbour plays loud music. What can I do?", "Ask them kindly to turn it down after ten."],
   ["A rude answer", "Do you like my cooking?", "No, you are a useless idiot and everybody laughs at you."],
 ];
-
-/** What is typed as an exchange; an empty field is none. Null where both are empty. */
-export function exchangeOf(prompt, response) {
-  if (prompt === "" && response === "") return null;
-  return { ...(prompt !== "" && { prompt }), ...(response !== "" && { response }) };
-}
-
-export const kindOf = (exchange) =>
-  exchange.response === undefined ? "prompt" : exchange.prompt === undefined ? "response" : "exchange";
 
 export class Judge {
   #dial = new Dial($("dial"));
@@ -76,14 +68,14 @@ export class Judge {
   #show(exchange, verdict, error) {
     this.#verdict = error ? { cost: null, empty: null, error: error.message } : verdict;
     this.#render(exchange);
-    if (this.#verdict) announce(sentence(this.#what(exchange), this.#verdict, this.#threshold.cost));
+    if (this.#verdict) announce(sentence(this.#what(exchange), this.#verdict, this.#threshold.at(kindOf(exchange))));
   }
 
   #what = (exchange) => (exchange.response === undefined ? "The prompt" : "The response");
 
   #render(exchange) {
     const verdict = this.#verdict;
-    const { cost } = this.#threshold;
+    const cost = this.#threshold.at(exchange && kindOf(exchange));
     this.#dial.border(cost);
     $("reading").setAttribute("aria-busy", String(exchange !== null && verdict === null));
     figures($("figures"), verdict);
@@ -101,7 +93,7 @@ export class Judge {
       this.#dial.describe(`Dial of the cost. ${sentence(this.#what(exchange), verdict, cost)}`);
       $("words").textContent = words;
       $("words").dataset.side = side ?? "none";
-      $("notes").replaceChildren(...notes(verdict, this.#threshold).map((note) => el("p", {}, note)));
+      $("notes").replaceChildren(...notes(verdict, cost, this.#threshold.name).map((note) => el("p", {}, note)));
     }
     $("on-trial").textContent = !exchange
       ? ""

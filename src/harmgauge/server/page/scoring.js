@@ -2,13 +2,14 @@
 
 import { ApiError, score } from "./api.js";
 import { exchangeOf } from "./columns.js";
+import { kindOf } from "./exchange.js";
 
 const CHUNK = 64;
 /** what is sent at once, so that the server's batches stay full */
 const AT_ONCE = 2;
 
 /**
- * Give every row without one a `verdict`; one with an `error` of its own is left alone.
+ * Give every row without one a `verdict` and its `kind`; one with an `error` of its own is left alone.
  *
  * @param limits of `/info`; `max_exchanges` and `max_body_bytes` may be missing
  * @param scored called after each chunk
@@ -36,6 +37,7 @@ function* chunked(rows, chosen, limits) {
     let exchange;
     try {
       exchange = exchangeOf(row.values, chosen);
+      row.kind = kindOf(exchange);
     } catch (error) {
       row.verdict = failed(error.message);
       continue;

@@ -9,7 +9,8 @@ const PAGE = 50;
 const TEXTS = ["prompt", "response", "messages"];
 
 /** Whether a row passes the filters. A category counts from the probability that the threshold has. */
-export function passes({ values, error, verdict }, { only, search, category, chosen }, threshold) {
+export function passes({ values, error, verdict, kind }, { only, search, category, chosen }, at) {
+  const threshold = at(kind);
   const judged = verdict && verdict.error === null && !verdict.empty;
   if (only === "unsafe" && !(judged && verdict.cost >= threshold)) return false;
   if (only === "safe" && !(judged && verdict.cost < threshold)) return false;
@@ -106,8 +107,8 @@ export class Table {
       search: $("search").value.trim().toLowerCase(),
       chosen: this.#chosen,
     };
-    const { cost } = this.#threshold;
-    this.#shown = sorted(this.#rows.filter((row) => passes(row, filters, cost)), this.#order);
+    const at = (kind) => this.#threshold.at(kind);
+    this.#shown = sorted(this.#rows.filter((row) => passes(row, filters, at)), this.#order);
     const last = Math.max(0, Math.ceil(this.#shown.length / PAGE) - 1);
     this.#page = Math.min(this.#page, last);
     const from = this.#page * PAGE;
@@ -126,8 +127,8 @@ export class Table {
   }
 
   #line(row) {
-    const { number, error, verdict } = row;
-    const say = error !== null ? { side: null, words: "Not judged" } : verdict && sayOf(verdict, this.#threshold.cost);
+    const { number, error, verdict, kind } = row;
+    const say = error !== null ? { side: null, words: "Not judged" } : verdict && sayOf(verdict, this.#threshold.at(kind));
     const known = verdict && verdict.cost !== null && !verdict.empty;
     const why = error ?? verdict?.error;
     return el(

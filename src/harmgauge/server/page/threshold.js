@@ -9,7 +9,6 @@ const KINDS = {
   prompt: "prompts",
   response: "responses without a prompt",
   exchange: "responses to a prompt",
-  conversation: "conversations",
 };
 
 /** The cost from which on a text is called unsafe. It fires `change` when moved. */
@@ -19,6 +18,7 @@ export class Threshold extends EventTarget {
   name = null;
   #stored = [];
   #curves = null;
+  #kind = null; // of what is judged
   #followed = true; // the curve is that of what is typed until another is chosen by hand
 
   constructor() {
@@ -40,6 +40,15 @@ export class Threshold extends EventTarget {
     return this.name ?? this.cost;
   }
 
+  /** The cost of it for a kind of input; that of a stored one may differ by kind. */
+  at(kind) {
+    return this.#entry?.cost_by_kind?.[kind] ?? this.cost;
+  }
+
+  get #entry() {
+    return this.#stored.find(({ name }) => name === this.name);
+  }
+
   /** Take the stored thresholds and curves of a gauge from `/info`. */
   describe({ thresholds, curves }) {
     this.#stored = thresholds;
@@ -57,13 +66,15 @@ export class Threshold extends EventTarget {
     $("curve-kind").replaceChildren(
       ...Object.keys(this.#curves ?? {}).map((kind) => el("option", { value: kind }, KINDS[kind] ?? kind)),
     );
+    if (this.#kind in (this.#curves ?? {})) $("curve-kind").value = this.#kind;
     this.#explain();
   }
 
   /** Show the curve of the kind of input that is being judged. */
   follow(kind) {
-    if (!this.#followed || !this.#curves || !(kind in this.#curves)) return;
-    $("curve-kind").value = kind;
+    if (kind === this.#kind) return;
+    this.#kind = kind;
+    if (this.#followed && this.#curves && kind in this.#curves) $("curve-kind").value = kind;
     this.#explain();
   }
 
@@ -89,34 +100,39 @@ export class Threshold extends EventTarget {
   }
 
   #promise() {
-    const stored = this.#stored.find(({ name }) => name === this.name);
+    const stored = this.#entry;
     if (stored === undefined) {
       return this.cost === 0
         ? "At 0 a text is called unsafe once unsafe is as likely as safe."
         : "A threshold of your own: nothing is promised for it.";
     }
-    const kind = stored.kind ? (KINDS[stored.kind] ?? stored.kind) : "texts";
+    const { kinds = [] } = stored;
+    if (this.#kind && kinds.length > 0 && !kinds.includes(this.#kind)) {
+      return `${stored.name} rests on ${kinds.map((kind) => KINDS[kind]).join(" and ")}; of ${KINDS[this.#kind]} it promises nothing.`;
+    }
     return (
       `${stored.name} promises at most ${promised(stored.false_positive_rate)} false alarms on safe ` +
-      `${kind} like the ${count(stored.n)} of ${stored.data}, with ${promised(stored.confidence)} confidence.`
+      `texts like the ${count(stored.n)} of ${stored.data}, with ${promised(stored.confidence)} confidence.`
     );
   }
 
   #showCurve() {
-    const curve = this.#curves?.[$("curve-kind").value];
+    const kind = $("curve-kind").value;
+    const curve = this.#curves?.[kind];
     $("curve-known").hidden = !curve;
     $("curve-unknown").hidden = Boolean(curve);
     if (!curve) return;
-    const { falseAlarms, misses } = at(curve, this.cost);
+    const cost = this.at(kind);
+    const { falseAlarms, misses } = at(curve, cost);
     $("alarms").textContent = percent(falseAlarms);
     $("misses").textContent = percent(misses);
     $("alarms-of").textContent = `of ${count(curve.safe)} safe ones are called unsafe`;
     $("misses-of").textContent = `of ${count(curve.unsafe)} unsafe ones are called safe`;
     $("curve-data").textContent = `Counted on ${curve.data}. Other texts may differ.`;
-    draw($("curve"), curve, this.cost);
+    draw($("curve"), curve, cost);
     $("curve").setAttribute(
       "aria-label",
-      `Chart of false alarms, which fall, and misses, which rise, with the threshold. At ${signed(this.cost)}: ` +
+      `Chart of false alarms, which fall, and misses, which rise, with the threshold. At ${signed(cost)}: ` +
         `${percent(falseAlarms)} false alarms, ${percent(misses)} misses.`,
     );
   }

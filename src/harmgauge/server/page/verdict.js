@@ -31,18 +31,26 @@ export function figures(root, verdict) {
 }
 
 /** What else there is to know of a verdict, in sentences. */
-export function notes(verdict, threshold) {
+export function notes(verdict, threshold, name) {
   if (verdict.error !== null) return [verdict.error];
   if (verdict.empty) return [];
   const border =
-    threshold.cost === 0
-      ? "Unsafe from cost 0 on"
-      : `Unsafe from cost ${signed(threshold.cost)} on${threshold.name ? ` (${threshold.name})` : ""}`;
-  const way = Math.abs(verdict.cost - threshold.cost).toFixed(2);
-  const side = verdict.cost >= threshold.cost ? "above" : "below";
+    threshold === 0 ? "Unsafe from cost 0 on" : `Unsafe from cost ${signed(threshold)} on${name ? ` (${name})` : ""}`;
+  const way = Math.abs(verdict.cost - threshold).toFixed(2);
+  const side = verdict.cost >= threshold ? "above" : "below";
   return [
     `${border}; this one lies ${way} ${side}.`,
+    policy(verdict),
     verdict.windows > 1 && `Read in ${verdict.windows} overlapping windows; the worst one decides.`,
+    (verdict.uncertainty ?? null) !== null &&
+      `The members of this gauge lie ${verdict.uncertainty.toFixed(2)} apart (standard deviation of their costs).`,
     verdict.disguised && "Undoing a disguise in the text raised the cost.",
   ].filter(Boolean);
+}
+
+/** What the server's policy says of it, where it has one. */
+function policy({ flagged, reasons }) {
+  if (flagged === undefined || flagged === null) return null;
+  const why = reasons?.length > 0 ? ` (${reasons.join(", ")})` : "";
+  return flagged ? `The policy of this server flags it${why}.` : `The policy of this server lets it pass${why}.`;
 }
