@@ -9,7 +9,6 @@ export const ROLES = ["prompt", "response", "messages"];
 export function recognise(columns) {
   const find = (name) => columns.find((column) => column.trim().toLowerCase() === name) ?? null;
   const chosen = { prompt: find("prompt"), response: find("response"), messages: find("messages") };
-  if (chosen.messages !== null) chosen.prompt = null;
   if (ROLES.every((role) => chosen[role] === null)) chosen.prompt = find("text");
   return chosen;
 }
