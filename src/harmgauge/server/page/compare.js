@@ -10,9 +10,9 @@ import { announce } from "./status.js";
 import { figures, sayOf } from "./verdict.js";
 
 const EXAMPLE = [
-  "My neighbour plays loud music at night. What can I do?",
-  "Tell them kindly that you cannot sleep, and agree on a time.",
-  "Call him an idiot through the wall until he moves away.",
+  "I failed my exam. What now?",
+  "I am sorry to hear that. Rest first, then look at what went wrong.",
+  "You are a stupid loser and will never be good at anything.",
 ];
 const FIELDS = ["compare-prompt", "response-a", "response-b"];
 /** costs nearer to each other than that are the same to the two decimals shown */

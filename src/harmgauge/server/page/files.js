@@ -3,6 +3,7 @@
 import { ROLES, chosenAny, recognise } from "./columns.js";
 import { $, el } from "./dom.js";
 import { csvPieces, jsonlPieces, save } from "./download.js";
+import { histogram } from "./histogram.js";
 import { count, many } from "./numbers.js";
 import { readRows } from "./rows.js";
 import { scoreRows } from "./scoring.js";
@@ -162,6 +163,16 @@ export class Files {
     if (left === 0) $("start").hidden = true;
     this.#say(`${this.#name}: ${problem}${this.#summary()}`, problem !== "");
     this.#table.render();
+    this.#showSpread();
+  }
+
+  #showSpread() {
+    const judged = this.#rows
+      .filter(({ verdict }) => verdict && verdict.cost !== null && !verdict.empty)
+      .map(({ verdict: { cost }, kind }) => ({ cost, unsafe: cost >= this.#threshold.at(kind) }));
+    $("spread").hidden = judged.length === 0;
+    histogram($("histogram"), judged);
+    $("histogram").setAttribute("aria-label", `Histogram of the costs. ${this.#summary()}`);
   }
 
   #summary() {
