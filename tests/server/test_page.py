@@ -118,6 +118,15 @@ def shown_cost(page, root="#figures"):
     return float(page.locator(f"{root} data").get_attribute("value"))
 
 
+def wait_for(page, condition):
+    """Let the page run until something holds on this side."""
+    for _ in range(PATIENCE // 50):
+        if condition():
+            return
+        page.wait_for_timeout(50)
+    pytest.fail("the page did not do it in time")
+
+
 def module(page, name, expression):
     """Evaluate an expression on one of the page's modules, `m`."""
     return page.evaluate(f"import('/page/{name}').then((m) => {expression})")
@@ -157,15 +166,12 @@ def test_an_answer_to_what_was_typed_before_is_never_shown(visit, gauge):
     page = visit()
     held = []
     page.route("**/v1/score", lambda route: held.append(route))
-    with page.expect_request("**/v1/score"):
-        page.fill("#prompt", "first")
-    page.wait_for_timeout(50)
+    page.fill("#prompt", "first")
+    wait_for(page, lambda: len(held) == 1)
     page.fill("#prompt", "How do I grow a tree?")
     assert page.locator("#figures data[value]").count() == 0
     assert page.locator("#words").inner_text() == "Reading…"
-    with page.expect_request("**/v1/score"):
-        pass
-    page.wait_for_timeout(50)
+    wait_for(page, lambda: len(held) == 2)
     first, second = held
     second.continue_()
     assert shown_cost(page) == pytest.approx(gauge.verdict("How do I grow a tree?").cost, abs=1e-6)
