@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.routing import APIRoute
+from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
 from .. import __version__
@@ -19,7 +16,7 @@ from ..gauge import Gauge
 from . import about, openai, scoring
 from .auth import Auth
 from .docs import add_docs
-from .errors import ApiError, ErrorAnswer, add_handlers
+from .errors import ErrorAnswer, add_handlers
 from .hosts import Hosts
 from .judging import Judge
 from .limits import Limits
@@ -55,6 +52,9 @@ def create_app(
         yield
         await judge.batcher.close()
 
+    def route(path: str) -> str:
+        return _route(app, path)
+
     app = FastAPI(
         title="harmgauge",
         description=_DESCRIPTION,
@@ -64,7 +64,7 @@ def create_app(
         lifespan=lifespan,
         responses={"default": {"model": ErrorAnswer, "description": "What went wrong."}},
         middleware=[
-            Middleware(Observe, metrics=judge.metrics, route=lambda path: _route(app, path)),
+            Middleware(Observe, metrics=judge.metrics, route=route),
             Middleware(Hosts, allowed=settings.allowed_hosts),
             *_cors(settings),
             Middleware(Auth, keys=settings.all_keys()),
@@ -72,7 +72,6 @@ def create_app(
         ],
     )
     app.state.judge = judge
-    app.router.route_class = _StrictRoute
     add_handlers(app)
     for part in (scoring, openai, about):
         app.include_router(part.routes(judge))
@@ -86,35 +85,6 @@ def create_app(
         return FileResponse(path)
 
     return app
-
-
-class _StrictRequest(Request):
-    """JSON as its standard has it: UTF-8, no NaN, no nesting without end."""
-
-    async def json(self) -> Any:
-        try:
-            return json.loads((await self.body()).decode("utf-8"), parse_constant=_refuse)
-        except (ValueError, RecursionError):
-            raise ApiError(
-                400,
-                "the body is not valid JSON: it must be UTF-8, without NaN and Infinity, and not "
-                "nested too deep",
-                code="invalid_json",
-            ) from None
-
-
-class _StrictRoute(APIRoute):
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def strict(request: Request) -> Response:
-            return await handle(_StrictRequest(request.scope, request.receive))
-
-        return strict
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError
 
 
 def _cors(settings: Settings) -> list[Middleware]:

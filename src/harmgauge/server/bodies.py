@@ -81,7 +81,9 @@ class ScoreRequest(Body):
     def values(self) -> list[Any]:
         """The exchanges as `Exchange.of` reads them."""
         return [
-            each.model_dump(exclude_none=True) if isinstance(each, Parts) else each
+            {name: value for name, value in each if value is not None}
+            if isinstance(each, Parts)
+            else each
             for each in self.exchanges
         ]
 

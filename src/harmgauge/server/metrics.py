@@ -10,6 +10,7 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
@@ -26,6 +27,7 @@ class Metrics:
     """All metrics of one server, in a registry of its own."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # a series for each that tells when it began
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._requests = Counter(

@@ -18,6 +18,7 @@ from .bodies import PolicyVersion, Text
 from .errors import ApiError
 from .judging import Judge, Judged
 from .policy import Policy, category_threshold
+from .strict_json import StrictRoute
 
 _CATEGORIES = taxonomy.table("openai")
 
@@ -91,7 +92,7 @@ class ModerationAnswer(BaseModel):
 
 
 def routes(judge: Judge) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(route_class=StrictRoute)
 
     @router.post("/v1/moderations", response_model=ModerationAnswer)
     async def moderations(request: ModerationRequest) -> JSONResponse:
@@ -121,6 +122,7 @@ def _texts(given: str | list[str] | list[Part]) -> list[str]:
     if isinstance(given, str):
         return [given]
     texts = []
+    each: str | Part
     for row, each in enumerate(given):
         if isinstance(each, str):
             texts.append(each)

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import uvicorn
+from fastapi import FastAPI
 
+from ..gauge import Gauge
 from . import logs
 from .app import create_app
 from .protocol import Protocol
 from .settings import Settings
 
 
-def server_of(settings: Settings) -> uvicorn.Server:
-    """A server that is not started yet.
+def server_of(settings: Settings, gauge: Gauge | None = None) -> tuple[uvicorn.Server, FastAPI]:
+    """A server that is not started yet, and its application.
 
-    Raises:
-        RecipeError: settings, policy or keys are not valid, or do not go together.
+    Arguments and errors as for `create_app`.
     """
 
     def stop() -> None:
         server.should_exit = True
 
+    app = create_app(settings, gauge, on_failure=stop)
     config = uvicorn.Config(
-        create_app(settings, on_failure=stop),
+        app,
         host=settings.host,
         port=settings.port,
         http=Protocol.with_timeout(settings.read_timeout_s),
@@ -33,17 +35,18 @@ def server_of(settings: Settings) -> uvicorn.Server:
         timeout_graceful_shutdown=max(1, round(settings.shutdown_timeout_s)),
     )
     server = uvicorn.Server(config)
-    return server
+    return server, app
 
 
 def run(settings: Settings) -> None:
     """Serve until told to stop by SIGINT or SIGTERM.
 
     Raises:
-        HarmgaugeError: as for `server_of`; or the gauge cannot be loaded.
+        HarmgaugeError: settings, policy or keys are not valid or do not go together, or the gauge
+            cannot be loaded.
     """
-    server = server_of(settings)
+    server, app = server_of(settings)
     logs.configure()
     server.run()
-    if failure := server.config.app.state.judge.batcher.failure:
+    if failure := app.state.judge.batcher.failure:
         raise failure

@@ -23,10 +23,11 @@ from .bodies import (
 from .errors import ApiError
 from .judging import Judge, Judged
 from .settings import cost_or_name
+from .strict_json import StrictRoute
 
 
 def routes(judge: Judge) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(route_class=StrictRoute)
 
     @router.post("/v1/score", response_model=ScoreAnswer)
     async def score(request: ScoreRequest) -> JSONResponse:
