@@ -8,11 +8,10 @@ import json
 import os
 import re
 import shutil
-import threading
-import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
+from serving import live
 
 import harmgauge
 from harmgauge.verdict import sigmoid
@@ -47,33 +46,12 @@ CURVE = {
 }
 
 
-@contextmanager
-def served(gauge, **settings):
-    import uvicorn
-
-    from harmgauge.server.app import create_app
-    from harmgauge.server.settings import Settings
-
-    app = create_app(Settings(**settings), gauge=gauge)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive(), "the server did not start"
-        time.sleep(0.05)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
-    finally:
-        server.should_exit = True
-        thread.join(20)
-
-
 @pytest.fixture(scope="module")
 def address(gauge):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gauge, "curves", lambda: {"prompt": CURVE}, raising=False)
-        with served(gauge, max_exchanges=40) as address:
-            yield address
+        with live(gauge, max_exchanges=40) as server:
+            yield f"{server.url}/"
 
 
 @pytest.fixture(scope="module")
@@ -414,8 +392,8 @@ def test_a_busy_server_is_asked_again(visit, gauge, status):
 
 
 def test_a_key_is_asked_for_and_kept(visit, gauge):
-    with served(gauge, api_keys=("right",)) as address:
-        page = visit(address=address, ready=False)
+    with live(gauge, api_keys=("right",)) as server:
+        page = visit(address=f"{server.url}/", ready=False)
         page.fill("#key-value", "wrong")
         page.press("#key-value", "Enter")
         page.wait_for_selector("#key-refused:visible")
