@@ -164,10 +164,11 @@ def test_the_threshold_says_what_it_means(visit, gauge):
     page.fill("#prompt", "How do I bake bread?")
     cost = shown_cost(page)
     assert page.locator("#words").get_attribute("data-side") == "safe"
-    page.fill("#threshold-cost", "0.7")
-    page.press("#threshold-cost", "Enter")
-    assert page.locator("#alarms").inner_text().startswith("25.0")
-    assert page.locator("#misses").inner_text().startswith("50.0")
+    for threshold, alarms, misses in (("1", "25.0", "50.0"), ("0.7", "40.0", "35.0")):
+        page.fill("#threshold-cost", threshold)
+        page.press("#threshold-cost", "Enter")
+        assert page.locator("#alarms").inner_text().startswith(alarms)
+        assert page.locator("#misses").inner_text().startswith(misses)
     assert "4 safe" in page.locator("#alarms-of").inner_text()
     assert "made-up texts" in page.locator("#curve-data").inner_text()
     page.fill("#threshold-cost", str(cost - 0.1))

@@ -31,9 +31,16 @@ export function unknownTo(known) {
   return `Unknown to this gauge, which is not the same as absent: ${missing.map(nameOf).join(", ")}.`;
 }
 
+/** Grey the bars in their places while what they showed no longer holds. */
+export function rest(list) {
+  list.classList.add("resting");
+  for (const value of list.querySelectorAll(".bar-value")) value.textContent = "–";
+}
+
 /** One row a category, the likeliest first; without `values` the bars are empty and the figures –. */
 export function bars(list, known, values) {
   const sorted = [...known].sort((a, b) => (values ? (values[b] ?? -1) - (values[a] ?? -1) : 0));
+  list.classList.remove("resting");
   list.replaceChildren(
     ...sorted.map((category) => {
       const share = values?.[category];

@@ -79,6 +79,7 @@ export class Compare {
 
   #show(exchanges, verdicts, error) {
     this.#verdicts = verdicts;
+    $("compare-reading").setAttribute("aria-busy", String(exchanges !== null && !verdicts && !error));
     this.#render();
     if (verdicts) announce(outcome(verdicts));
     else if (error) $("outcome").textContent = error.message;
@@ -88,7 +89,6 @@ export class Compare {
   #render() {
     const cost = this.#threshold.at(this.#kind);
     this.#dial.border(cost);
-    $("compare-reading").setAttribute("aria-busy", String(this.#verdicts === null && this.body !== null));
     [0, 1].forEach((which) => this.#renderOne(which, this.#verdicts?.[which] ?? null, cost));
     if (this.#verdicts) $("outcome").textContent = outcome(this.#verdicts);
     this.#dial.describe(

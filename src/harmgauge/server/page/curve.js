@@ -4,11 +4,17 @@ import { svg } from "./dom.js";
 import { REACH } from "./gauge.js";
 import { signed } from "./numbers.js";
 
-/** Shares at a threshold, `{falseAlarms, misses}`: of safe texts at or above, of unsafe below. */
-export function at(curve, threshold) {
-  const index = firstAtLeast(curve.cost, threshold);
-  if (index === curve.cost.length) return { falseAlarms: 0, misses: 1 };
-  return { falseAlarms: curve.false_alarms[index], misses: curve.misses[index] };
+/**
+ * Shares at a threshold, `{falseAlarms, misses}`: of safe texts at or above, of unsafe below. A curve
+ * has the lowest and the highest cost and some between, where what lies between two is interpolated.
+ */
+export function at({ cost, false_alarms, misses }, threshold) {
+  const next = firstAtLeast(cost, threshold);
+  if (next === cost.length) return { falseAlarms: 0, misses: 1 };
+  if (next === 0) return { falseAlarms: false_alarms[0], misses: misses[0] };
+  const way = (threshold - cost[next - 1]) / (cost[next] - cost[next - 1]);
+  const between = (shares) => shares[next - 1] + way * (shares[next] - shares[next - 1]);
+  return { falseAlarms: between(false_alarms), misses: between(misses) };
 }
 
 function firstAtLeast(sorted, value) {

@@ -27,7 +27,13 @@ export class Files {
   constructor(threshold) {
     this.#threshold = threshold;
     this.#table = new Table(threshold);
-    threshold.addEventListener("change", () => this.#draw());
+    let frame = null; // a slider moves more often than many rows can be drawn
+    threshold.addEventListener("change", () => {
+      frame ??= requestAnimationFrame(() => {
+        frame = null;
+        this.#draw();
+      });
+    });
     $("file-input").addEventListener("change", (event) => {
       this.#open(event.target.files[0]);
       event.target.value = ""; // the same file may be picked again

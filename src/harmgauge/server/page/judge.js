@@ -1,7 +1,7 @@
 // A prompt and a response, scored as they are typed.
 
 import { score } from "./api.js";
-import { bars, unknownTo } from "./categories.js";
+import { bars, rest, unknownTo } from "./categories.js";
 import { $, el } from "./dom.js";
 import { exchangeOf, kindOf } from "./exchange.js";
 import { Dial } from "./gauge.js";
@@ -100,7 +100,8 @@ export class Judge {
       : exchange.response === undefined
         ? "On trial: the prompt. Is saying or asking this harmful?"
         : `On trial: the response${exchange.prompt === undefined ? "" : ", in the light of the prompt"}.`;
-    bars($("categories"), this.#known, verdict?.categories);
+    if (exchange && !verdict && $("categories").hasChildNodes()) rest($("categories"));
+    else bars($("categories"), this.#known, verdict?.categories);
     this.#showSpans(exchange, verdict);
   }
 
