@@ -126,11 +126,11 @@ def test_typing_moves_the_needle_to_the_cost_of_the_library(visit, gauge):
 
     page.fill("#response", "With flour & <b>patience</b> 🐷.")
     both = {"prompt": "How do I bake bread?", "response": "With flour & <b>patience</b> 🐷."}
-    page.wait_for_function("document.getElementById('on-trial').textContent.includes('light')")
+    page.wait_for_selector("#on-trial >> text=in the light of the prompt")
     assert shown_cost(page) == pytest.approx(gauge.verdict(both).cost, abs=1e-6)
 
     page.fill("#prompt", "")
-    page.wait_for_function("document.getElementById('on-trial').textContent.endsWith('response.')")
+    page.wait_for_selector("#on-trial >> text=/the response.$/")
     alone = gauge.verdict({"response": both["response"]}).cost
     assert shown_cost(page) == pytest.approx(alone, abs=1e-6)
 
@@ -238,7 +238,7 @@ def upload(page, name, content):
 
 
 def scored(page):
-    page.wait_for_selector("#download-csv:enabled")
+    page.wait_for_selector("#download-csv:enabled", timeout=4 * PATIENCE)
     page.wait_for_selector("#cancel", state="hidden")
 
 
@@ -328,6 +328,13 @@ def test_json_lines_with_bad_rows_and_columns_to_choose(visit, gauge):
     assert rows[1]["error"] == "Line 2 is not valid JSON."
     assert rows[2]["error"] == "The prompt is no text but a number."
     assert rows[3]["cost"] == pytest.approx(gauge.verdict(messages).cost, abs=1e-6)
+
+    page.select_option("#column-messages", label="none")  # what was scored no longer holds
+    page.click("#start")
+    scored(page)
+    again = [json.loads(line) for line in download(page, "jsonl").splitlines()]
+    assert again[0] == rows[0]
+    assert again[3]["error"] == "There is nothing in the columns to judge."
 
 
 def test_a_row_that_the_server_refuses_fails_alone(visit, gauge):
@@ -514,8 +521,14 @@ def test_the_live_region_speaks_once_after_typing(visit):
         new MutationObserver(() => said.push(document.getElementById('live').textContent))
           .observe(document.getElementById('live'), { childList: true });"""
     )
-    page.locator("#prompt").press_sequentially("How do I bake bread?", delay=20)
-    page.wait_for_function("said.length > 0")
+    page.evaluate(
+        """const prompt = document.getElementById('prompt');
+        for (const letter of 'How do I bake bread?') {
+          prompt.value += letter;
+          prompt.dispatchEvent(new Event('input', { bubbles: true }));
+        }"""
+    )
+    wait_for(page, lambda: page.evaluate("said.length") > 0)
     (said,) = page.evaluate("said")
     assert said.startswith("The prompt: ")
 

@@ -86,7 +86,10 @@ export class Files {
     }
     this.#offer(recognise(this.#columns));
     if (chosenAny(this.#chosen)) await this.#start();
-    else this.#say(`${this.#name}: ${many(this.#rows.length, "row")}. Which columns hold the texts?`, true);
+    else {
+      this.#draw();
+      this.#say(`${this.#name}: ${many(this.#rows.length, "row")}. Which columns hold the texts?`, true);
+    }
   }
 
   /** Show the columns with those that are judged. */
@@ -123,6 +126,7 @@ export class Files {
     [this.#drawn, this.#said] = [0, 0];
     $("results").classList.remove("without-rows");
     this.#running(true);
+    this.#draw();
     let problem = "";
     try {
       await scoreRows(this.#rows, this.#chosen, this.#limits, controller.signal, () => this.#scored());
@@ -140,7 +144,6 @@ export class Files {
   #running(now) {
     $("cancel").hidden = !now;
     $("progress").hidden = !now;
-    $("start").hidden = now;
     $("results").setAttribute("aria-busy", String(now));
     for (const id of ["download-csv", "download-jsonl"]) $(id).disabled = now;
   }
@@ -166,7 +169,7 @@ export class Files {
     const left = this.#rows.length - this.#done;
     $("start").textContent =
       left === 0 || left === this.#rows.length ? `Score ${many(this.#rows.length, "row")}` : `Score the ${many(left, "row")} left`;
-    if (left === 0) $("start").hidden = true;
+    $("start").hidden = left === 0 || this.#controller !== null;
     this.#say(`${this.#name}: ${problem}${this.#summary()}`, problem !== "");
     this.#table.render();
     this.#showSpread();
