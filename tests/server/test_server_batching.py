@@ -3,7 +3,6 @@
 import asyncio
 import threading
 
-import httpx
 import pytest
 from arithmetic import make_gauge
 from serving import envelope, live, serving, wait_for
@@ -174,9 +173,8 @@ def test_overload_is_told_with_when_to_come_back():
         answers = []
 
         def ask():
-            answers.append(
-                httpx.post(f"{server.url}/v1/score", json={"exchanges": ["cat", "dog"]}, timeout=30)
-            )
+            body = {"exchanges": ["cat", "dog"]}
+            answers.append(server.client.post("/v1/score", json=body))
 
         threads = [threading.Thread(target=ask) for _ in range(5)]
         for thread in threads:
@@ -207,12 +205,12 @@ def test_only_so_many_requests_are_in_work():
     with live(gauge, max_requests=1) as server:
         gauge._scorer._runtime.hold()
         first = threading.Thread(
-            target=httpx.post,
-            args=(f"{server.url}/v1/score",),
-            kwargs={"json": {"exchanges": ["cat"]}, "timeout": 30},
+            target=server.client.post,
+            args=("/v1/score",),
+            kwargs={"json": {"exchanges": ["cat"]}},
         )
         first.start()
-        wait_for(lambda: httpx.get(f"{server.url}/healthz").status_code == 503)
+        wait_for(lambda: server.client.get("/healthz").status_code == 503)
         gauge._scorer._runtime.release()
         first.join()
-        assert httpx.get(f"{server.url}/healthz").status_code == 200
+        assert server.client.get("/healthz").status_code == 200

@@ -22,7 +22,8 @@ AUTH = {"Authorization": "Bearer a-key"}
 
 
 def score(server, *texts):
-    return httpx.post(f"{server.url}/v1/score", json={"exchanges": list(texts)}, headers=AUTH)
+    body = {"exchanges": list(texts)}
+    return server.client.post("/v1/score", json=body, headers=AUTH)
 
 
 def exchange(server, data, *more, wait=0.0):
@@ -107,9 +108,7 @@ def test_a_body_of_100_megabytes_is_refused_and_not_kept(server, chunked):
             yield block
 
     length = {} if chunked else {"Content-Length": str(100 * len(block))}
-    given = httpx.post(
-        f"{server.url}/v1/score", content=body(), headers={**AUTH, **length}, timeout=60
-    )
+    given = server.client.post("/v1/score", content=body(), headers={**AUTH, **length})
     assert given.status_code == 413
     assert given.json()["error"]["code"] == "body_too_large"
     assert score(server, "cat").status_code == 200
@@ -147,7 +146,7 @@ def test_the_work_of_killed_clients_is_dropped():
         runtime.release()
         first.join()
         assert score(server, "cat").status_code == 200
-        assert 'status="499"' in httpx.get(f"{server.url}/metrics").text
+        assert 'status="499"' in server.client.get("/metrics").text
 
 
 def test_what_was_accepted_is_answered_before_the_end():
