@@ -19,21 +19,29 @@ CATEGORIES = ("hate_speech_offensive_language", "self_harm", "animal_abuse")
 class Runtime:
     """Counts the tokens of `cat` (raw cost +1 each) and of `dog` (-1), from -0.5 on.
 
-    `open` holds it up while it is cleared.
+    `hold` stops it in its next call until `release`; `held` says that it got there.
     """
 
     mode = "arithmetic"
 
     def __init__(self, outputs):
         self.outputs = outputs
-        self.open = threading.Event()
-        self.open.set()
+        self._open, self.held = threading.Event(), threading.Event()
+        self._open.set()
         self.batches = []
         vocabulary = make_tokenizer()
         self._cat, self._dog = (vocabulary.token_to_id(word) for word in ("cat", "dog"))
 
+    def hold(self):
+        self.held.clear()
+        self._open.clear()
+
+    def release(self):
+        self._open.set()
+
     def raw_scores(self, ids, mask):
-        self.open.wait(20)
+        self.held.set()
+        self._open.wait(20)
         self.batches.append(len(ids))
         cats, dogs = ((np.asarray(ids) == each).sum(axis=1) for each in (self._cat, self._dog))
         cost = (cats - dogs - 0.5).astype(np.float32)

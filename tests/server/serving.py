@@ -36,10 +36,13 @@ class Live:
         wait_for(lambda: self.server.started)
         self.port = self.server.servers[0].sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        wait_for(lambda: httpx.get(f"{self.url}/readyz").status_code == 200)
+        # One client: each loads all certificates that it might need.
+        self.client = httpx.Client(base_url=self.url, timeout=60)
+        wait_for(lambda: self.client.get("/readyz").status_code == 200)
         return self
 
     def __exit__(self, *_):
+        self.client.close()
         self.server.should_exit = True
         self.thread.join(30)
         assert not self.thread.is_alive()

@@ -125,9 +125,10 @@ def test_nothing_is_logged_or_counted_of_what_was_said(client, caplog):
         client.post("/v1/moderations", json={"input": SECRET})
         client.get(f"/{SECRET}?{SECRET}")
         client.request(SECRET.upper(), f"/page/{SECRET}")
-    lines = [JsonFormatter().format(record) for record in caplog.records]
-    events = [json.loads(line) for line in lines if "harmgauge" in line or "route" in line]
-    assert not [line for line in lines if SECRET in line.lower() and "httpx" not in line]
+    ours = [record for record in caplog.records if not record.name.startswith("httpx")]
+    lines = [JsonFormatter().format(record) for record in ours]
+    assert SECRET not in "".join(lines).lower()
+    events = map(json.loads, lines)
     routes = [event["route"] for event in events if event["event"] == "request"]
     assert routes == ["/v1/score", "/v1/moderations", "other", "/page"]
     assert SECRET not in client.get("/metrics").text.lower()

@@ -103,7 +103,6 @@ def _cors(settings: Settings) -> list[Middleware]:
 
 def _route(app: FastAPI, path: str) -> str:
     """The route that a path belongs to; `other` for paths that are none of ours."""
-    known = {getattr(route, "path", "") for route in app.routes}
-    if path in known:
+    if path in app.openapi()["paths"] or path in ("/", "/docs", "/openapi.json"):
         return path
     return next((f"/{top}" for top in ("page", "docs") if path.startswith(f"/{top}/")), "other")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from starlette.types import Scope
 
-OPEN = frozenset({"/", "/healthz", "/readyz", "/openapi.json"})
+PROBES = ("/healthz", "/readyz")
+_OPEN = ("/", "/openapi.json", *PROBES)
 _OPEN_BELOW = ("/page/", "/docs")
 
 
 def is_open(path: str) -> bool:
     """Whether a path tells nothing that needs a key: the page, the docs, and probes."""
-    return path in OPEN or path.startswith(_OPEN_BELOW)
+    return path in _OPEN or path.startswith(_OPEN_BELOW)
 
 
 def header(scope: Scope, name: bytes) -> str | None:

@@ -8,10 +8,8 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .asgi import header
+from .asgi import PROBES, header
 from .errors import ApiError
-
-_PROBES = ("/healthz", "/readyz")
 
 
 class Hosts:
@@ -26,7 +24,7 @@ class Hosts:
         if (
             scope["type"] != "http"
             or "*" in self._allowed
-            or scope["path"] in _PROBES
+            or scope["path"] in PROBES
             or self._fits(header(scope, b"host") or "")
         ):
             return await self._app(scope, receive, send)

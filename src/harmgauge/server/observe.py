@@ -3,6 +3,7 @@ where all else failed."""
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 import uuid
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .asgi import header
+from .asgi import PROBES, header
 from .errors import ApiError
 from .logs import logger
 from .metrics import Metrics
@@ -93,4 +94,5 @@ class Observe:
                 "status": status,
                 "ms": round(1000 * seconds, 1),
             }
-            logger.info("request", extra={"fields": fields})
+            level = logging.DEBUG if route in PROBES else logging.INFO  # probes come all the time
+            logger.log(level, "request", extra={"fields": fields})
