@@ -399,8 +399,8 @@ def test_a_busy_server_is_asked_again(visit, gauge, status):
     visit.complaints[:] = [text for text in visit.complaints if f"status of {status}" not in text]
 
 
-def test_a_key_is_asked_for_and_kept(visit, gauge):
-    with live(gauge, api_keys=("right",)) as server:
+def test_a_key_is_asked_for_and_kept_and_the_threshold_is_the_servers(visit, gauge):
+    with live(gauge, api_keys=("right",), threshold="prompts_fpr1") as server:
         page = visit(address=f"{server.url}/", ready=False)
         page.fill("#key-value", "wrong")
         page.press("#key-value", "Enter")
@@ -412,6 +412,7 @@ def test_a_key_is_asked_for_and_kept(visit, gauge):
         page.fill("#prompt", "How do I bake bread?")
         shown_cost(page)
         assert not page.locator("#key").is_visible()
+        assert "prompts_fpr1" in page.locator("#stops [aria-pressed=true]").inner_text()
     visit.complaints[:] = [text for text in visit.complaints if "status of 401" not in text]
 
 

@@ -61,6 +61,8 @@ class Info(BaseModel):
     direction: str
     prior: float
     categories: list[str]
+    threshold: float | str | None
+    """where a request names none; null is a cost of 0"""
     thresholds: list[ThresholdInfo]
     curves: dict[str, Curve] | None
     limits: LimitsInfo
@@ -91,6 +93,7 @@ def routes(judge: Judge) -> APIRouter:
                 "direction": gauge.manifest.direction,
                 "prior": gauge.prior,
                 "categories": list(gauge.manifest.outputs[1:]),
+                "threshold": settings.threshold,
                 "thresholds": _thresholds(gauge),
                 "curves": curves() if callable(curves) else None,
                 "limits": {name: getattr(settings, name) for name in LimitsInfo.model_fields},

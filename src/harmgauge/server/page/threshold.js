@@ -49,8 +49,8 @@ export class Threshold extends EventTarget {
     return this.#stored.find(({ name }) => name === this.name);
   }
 
-  /** Take the stored thresholds and curves of a gauge from `/info`. */
-  describe({ thresholds, curves }) {
+  /** Take the stored thresholds and curves of a gauge, and the server's threshold, from `/info`. */
+  describe({ threshold, thresholds, curves }) {
     this.#stored = thresholds;
     this.#curves = curves && Object.keys(curves).length > 0 ? curves : null;
     const stop = (name, cost) => {
@@ -67,7 +67,8 @@ export class Threshold extends EventTarget {
       ...Object.keys(this.#curves ?? {}).map((kind) => el("option", { value: kind }, KINDS[kind] ?? kind)),
     );
     if (this.#kind in (this.#curves ?? {})) $("curve-kind").value = this.#kind;
-    this.#explain();
+    const named = thresholds.find(({ name }) => name === threshold);
+    this.#move(named?.cost ?? threshold ?? 0, named?.name);
   }
 
   /** Show the curve of the kind of input that is being judged. */
