@@ -5,11 +5,14 @@ import { csvLine } from "./csv.js";
 /** rows of a piece */
 const PIECE = 500;
 
-/** The fields of a verdict, as this server's verdicts have them. */
-const fieldsOf = (rows) => [...new Set(rows.flatMap(({ verdict }) => (verdict?.gauge ? Object.keys(verdict) : OWN)))];
-
-/** fields that every row gets, also one that the server never saw */
+/** Fields that every row gets, also where the server saw none of them. */
 const OWN = ["cost", "probability", "unsafe", "threshold", "direction", "error"];
+
+/** The fields of a verdict, in the order in which this server's verdicts have them. */
+function fieldsOf(rows) {
+  const judged = rows.find(({ verdict }) => verdict?.gauge);
+  return [...new Set([...Object.keys(judged?.verdict ?? {}), ...OWN])];
+}
 
 /** The input's own columns keep their values; one called as a field of the verdict is `input_…`. */
 function renamed(name, fields) {
