@@ -9,6 +9,7 @@ from harmgauge.cli.main import VERBS
 HEAVY = {
     "accelerate",
     "datasets",
+    "fastapi",
     "matplotlib",
     "numpy",
     "onnx",
@@ -23,6 +24,7 @@ HEAVY = {
     "torch",
     "transformers",
     "trl",
+    "uvicorn",
     "yaml",
 }
 

@@ -82,12 +82,17 @@ class Manifest:
 
     @property
     def id(self) -> str:
-        """Name and the first 8 hex digits of a hash of the manifest, such as `mini@0a1b2c3d`.
+        """Name and the first 8 hex digits of `sha256`, such as `mini@0a1b2c3d`."""
+        return f"{self.name}@{self.sha256[:8]}"
+
+    @property
+    def sha256(self) -> str:
+        """Of the manifest, which has that of every other file.
 
         Curves do not count: they change no cost and no verdict.
         """
         text = replace(self, curves={}).to_json()
-        return f"{self.name}@{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def category_names(self) -> tuple[str, ...]:

@@ -71,8 +71,8 @@ def _where_broken(error: yaml.YAMLError) -> str:
     return " ".join(str(error).split())
 
 
-def validate(kind: type[S], values: dict[Any, Any], path: Path) -> S:
-    """Values as a section of that kind.
+def validate(kind: type[S], values: dict[Any, Any], path: Path | str) -> S:
+    """Values as a section of that kind; `path` says in errors where they stand.
 
     Raises:
         RecipeError: a key is unknown, missing or ill-valued; all of them are named.

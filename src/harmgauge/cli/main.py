@@ -19,6 +19,7 @@ from ..errors import HarmgaugeError, HarmgaugeWarning
 VERBS = {
     "score": "Judge texts: from arguments, stdin or a file.",
     "rank": "Order several responses to one prompt, safest first.",
+    "serve": "Serve a gauge over HTTP, with OpenAI's /v1/moderations and a web page.",
     "info": "Show a gauge's licence, data, calibration and measurements.",
     "evaluate": "Measure a gauge on labelled files, beside trivial floors.",
     "compare": "Set one gauge against another on the same data.",

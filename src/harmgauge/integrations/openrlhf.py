@@ -19,6 +19,7 @@ from typing import Any, TypeGuard
 
 from ..errors import ExchangeError, RecipeError, needs_extra
 from ..gauge import Gauge
+from ..verdict import Verdict
 from .reward import judge
 
 
@@ -53,6 +54,17 @@ def answer(
             `read_prompt` gives neither a text nor messages.
         RecipeError: the gauge has no threshold of that name, or an option is not of its type.
     """
+    exchanges = read_request(request, special_tokens=special_tokens, read_prompt=read_prompt)
+    return write_answer(judge(gauge, exchanges, threshold))
+
+
+def read_request(
+    request: Mapping[str, Any],
+    *,
+    special_tokens: Sequence[str] = (),
+    read_prompt: Callable[[str], Any] = str,
+) -> list[Any]:
+    """The exchanges of a request; arguments and errors as for `answer`."""
     _check_options(special_tokens, read_prompt)
     if not isinstance(request, Mapping):
         raise ExchangeError("the request must be a JSON object with a list query")
@@ -60,15 +72,17 @@ def answer(
     if not _are_texts(queries):
         raise ExchangeError("query must be a list of texts")
     if prompts is None:
-        exchanges = [{"response": _end(query, special_tokens)} for query in queries]
-    elif not _are_texts(prompts) or len(prompts) != len(queries):
+        return [{"response": _end(query, special_tokens)} for query in queries]
+    if not _are_texts(prompts) or len(prompts) != len(queries):
         raise ExchangeError(f"prompts must be a list of {len(queries)} texts, one a query")
-    else:
-        exchanges = [
-            _exchange(number, read_prompt(prompt), _response(number, query, prompt, special_tokens))
-            for number, (query, prompt) in enumerate(zip(queries, prompts, strict=True), 1)
-        ]
-    judged = judge(gauge, exchanges, threshold)
+    return [
+        _exchange(number, read_prompt(prompt), _response(number, query, prompt, special_tokens))
+        for number, (query, prompt) in enumerate(zip(queries, prompts, strict=True), 1)
+    ]
+
+
+def write_answer(judged: Sequence[tuple[float | None, Verdict]]) -> dict[str, Any]:
+    """Rewards and the verdicts behind them, as `answer` gives them."""
     return {
         "rewards": [0.0 if reward is None else reward for reward, _ in judged],
         "scores": [

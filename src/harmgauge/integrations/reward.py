@@ -21,10 +21,11 @@ def judge(
     Raises:
         RecipeError: the gauge has no threshold of that name.
     """
-    return [(_reward(each, threshold), each) for each in gauge.verdicts(exchanges, threshold)]
+    return [(reward_of(each, threshold), each) for each in gauge.verdicts(exchanges, threshold)]
 
 
-def _reward(verdict: Verdict, threshold: float | str | None) -> float | None:
+def reward_of(verdict: Verdict, threshold: float | str | None) -> float | None:
+    """The reward of a verdict that was given at `threshold`; see `judge`."""
     if verdict.cost is None or verdict.unsafe is None:
         return None
     if threshold is None:

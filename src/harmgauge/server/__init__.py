@@ -1,0 +1,1 @@
+"""`harmgauge serve`: a gauge behind HTTP. Needs the extra `serve`."""

@@ -1,0 +1,50 @@
+"""The Host header, against DNS rebinding: a web page whose name is made to point here."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .asgi import PROBES, header
+from .errors import ApiError
+
+
+class Hosts:
+    """Lets through what was addressed to localhost, to an IP address (which no name can be made
+    to point at) or to a name that is allowed; and probes, which tell nothing."""
+
+    def __init__(self, app: ASGIApp, allowed: Iterable[str]) -> None:
+        self._app = app
+        self._allowed = {"localhost", *(name.lower() for name in allowed)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (
+            scope["type"] != "http"
+            or "*" in self._allowed
+            or scope["path"] in PROBES
+            or self._fits(header(scope, b"host") or "")
+        ):
+            return await self._app(scope, receive, send)
+        refused = ApiError(
+            421,
+            "this server does not answer to the name in the Host header; the setting "
+            "allowed_hosts adds names",
+            code="host_not_allowed",
+        )
+        await refused.response()(scope, receive, send)
+
+    def _fits(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        if name in self._allowed or name.endswith(".localhost"):
+            return True
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True

@@ -1,0 +1,67 @@
+"""`harmgauge serve` as users start it, with the embedded gauge."""
+
+import itertools
+import json
+import signal
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from harmgauge import load
+
+pytestmark = pytest.mark.slow
+
+MAIN = "from harmgauge.cli.main import main; main()"
+COMMAND = [sys.executable, "-c", MAIN, "serve", "--port", "0"]
+
+
+def started(*options):
+    """The process, and the port that its log tells."""
+    process = subprocess.Popen([*COMMAND, *options], stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        event = json.loads(line)["event"]
+        if "running on" in event:
+            return process, int(event.split("://")[1].split()[0].split(":")[1])
+    raise AssertionError(f"it ended with {process.wait()}")
+
+
+def texts():
+    """200 harmless ones."""
+    who = ("I", "We", "They", "My neighbours", "The children")
+    what = ("baked bread", "planted a tree", "fixed the old bicycle", "watched the rain 🌧")
+    when = ("yesterday", "in spring", "before breakfast", "last year", "on a quiet Sunday")
+    why = ("because it was fun", "and it took hours. " * 9)
+    return [" ".join(parts) for parts in itertools.product(who, what, when, why)]
+
+
+def test_costs_one_by_one_are_those_of_the_library():
+    process, port = started("--threads", "1")
+    try:
+        gauge = load(threads=1)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            while client.get("/readyz").status_code != 200:
+                pass
+            served = [
+                client.post("/v1/score", json={"exchanges": [text]}).json()["verdicts"][0]["cost"]
+                for text in texts()
+            ]
+            assert client.get("/info").json()["gauge"] == gauge.id
+        assert len(served) == 200
+        alone = [gauge.score([text])[0] for text in texts()]
+        assert served == pytest.approx(alone, abs=1e-6)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) in (0, -signal.SIGTERM)
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_a_gauge_that_cannot_be_loaded_ends_it():
+    done = subprocess.run(
+        [*COMMAND, "--gauge", "no-such-gauge"], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("harmgauge: there is no gauge 'no-such-gauge'")
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,201 @@
+import json
+
+import pytest
+from arithmetic import make_gauge
+from serving import envelope, serving
+
+from harmgauge import Exchange
+from harmgauge.integrations.openrlhf import answer
+
+EXCHANGES = [
+    "hello cat cat",
+    {"prompt": "hello", "response": "dog"},
+    {"response": "cat"},
+    {"messages": [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "cat"}]},
+    [{"role": "user", "content": [{"type": "text", "text": "cat dog"}]}],
+    "",
+    {"prompt": "\u200b"},
+    {},
+    {"messages": [{"role": "nobody", "content": "hello"}]},
+    {"prompt": "cat \ud800"},
+    "cat dog rain " * 40,
+]
+
+
+def post(client, path, body, **headers):
+    # httpx would not send half of a surrogate pair.
+    return client.post(
+        path, content=json.dumps(body), headers={"content-type": "application/json", **headers}
+    )
+
+
+@pytest.mark.parametrize("threshold", [None, 0, 0.75, -3.5, "fpr1"])
+def test_verdicts_are_those_of_the_library(client, gauge, threshold):
+    given = post(client, "/v1/score", {"exchanges": EXCHANGES, "threshold": threshold})
+    assert given.status_code == 200
+    answer = given.json()
+    assert answer["verdicts"] == [v.to_dict() for v in gauge.verdicts(EXCHANGES, threshold)]
+    assert answer["direction"] == "positive_is_unsafe"
+    assert answer["gauge"] == gauge.id
+
+
+def test_settings_may_give_the_threshold(gauge):
+    with serving(threshold="fpr1") as client:
+        (verdict,) = post(client, "/v1/score", {"exchanges": ["cat"]}).json()["verdicts"]
+        assert verdict["threshold"] == 1.75
+        ranked = post(client, "/v1/rank", {"responses": ["cat"]}).json()
+        assert ranked["threshold"] == 1.75
+
+
+def test_nothing_to_judge(client):
+    assert post(client, "/v1/score", {"exchanges": []}).json()["verdicts"] == []
+
+
+def test_rank_is_that_of_the_library(client, gauge):
+    responses = ["cat cat", "dog", "", "cat cat", "hello"]
+    given = post(client, "/v1/rank", {"prompt": "hello", "responses": responses}).json()
+    assert "threshold" not in given
+    expected = [{"index": i, "cost": cost} for i, cost in gauge.rank("hello", responses)]
+    assert given["ranking"] == expected
+    given = post(
+        client, "/v1/rank", {"prompt": "hello", "responses": responses, "threshold": 0.0}
+    ).json()
+    unsafe = {place["index"]: place["unsafe"] for place in given["ranking"]}
+    assert unsafe == {0: True, 1: False, 2: None, 3: True, 4: False}
+    assert given["threshold"] == 0
+
+
+def test_a_response_that_cannot_be_ranked_is_told(client):
+    given = post(client, "/v1/rank", {"responses": ["cat", "\ud800"]})
+    envelope(given, 400, "cannot_be_judged", "responses.1")
+
+
+@pytest.mark.parametrize("threshold", [None, 0.5, "fpr1"])
+def test_reward_is_that_of_the_integration(client, gauge, threshold):
+    request = {
+        "query": ["hello cat cat[SEP]", "hello dog", "hello  "],
+        "prompts": ["hello ", "hello ", "hello "],
+        "labels": [None] * 3,
+    }
+    query = "" if threshold is None else f"threshold={threshold}&"
+    given = post(client, f"/v1/reward?{query}special_token=[SEP]", request).json()
+    expected = answer(gauge, request, threshold, special_tokens=["[SEP]"])
+    assert {key: given[key] for key in expected} == expected
+    assert given["direction"] == "positive_is_safe"
+    assert given["reward"] == ("min(0, threshold - cost)" if threshold else "minus the cost")
+
+
+def test_reward_without_prompts_and_with_wrong_ones(client, gauge):
+    given = post(client, "/v1/reward", {"query": ["cat"]}).json()
+    assert given["rewards"] == [-gauge.score([Exchange(response="cat")])[0]]
+    given = post(client, "/v1/reward", {"query": ["cat"], "prompts": ["dog"]})
+    assert "query 1" in envelope(given, 400, "query", "query")["message"]
+
+
+SECRET = "pomegranate"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        ("/v1/score", {}, "exchanges"),
+        ("/v1/score", [], None),
+        ("/v1/score", SECRET, None),
+        ("/v1/score", {"exchanges": SECRET}, "exchanges"),
+        ("/v1/score", {"exchanges": {SECRET: 1}}, "exchanges"),
+        ("/v1/score", {"exchanges": [SECRET, 5]}, "exchanges.1"),
+        ("/v1/score", {"exchanges": [None]}, "exchanges.0"),
+        ("/v1/score", {"exchanges": [{"prompt": [SECRET]}]}, "exchanges.0.prompt"),
+        ("/v1/score", {"exchanges": [{SECRET: "x"}]}, "exchanges.0"),
+        ("/v1/score", {"exchanges": [[SECRET]]}, "exchanges.0.messages.0"),
+        ("/v1/score", {"exchanges": [{"prompt": SECRET, "messages": []}]}, "exchanges.0"),
+        ("/v1/score", {"exchanges": [], "treshold": SECRET}, None),
+        ("/v1/score", {"exchanges": [], "threshold": SECRET}, "threshold"),
+        ("/v1/score", {"exchanges": [], "threshold": True}, "threshold"),
+        ("/v1/score", {"exchanges": [], "threshold": [SECRET]}, "threshold"),
+        ("/v1/rank", {"responses": SECRET}, "responses"),
+        ("/v1/rank", {"responses": [None]}, "responses.0"),
+        ("/v1/rank", {"prompt": 1, "responses": []}, "prompt"),
+        ("/v1/rank", {"responses": [], "threshold": SECRET}, "threshold"),
+        ("/v1/reward", {"query": SECRET}, "query"),
+        ("/v1/reward?threshold=nan", {"query": []}, "threshold"),
+        (f"/v1/reward?threshold={SECRET}", {"query": []}, "threshold"),
+        ("/v1/reward", {"query": [SECRET], "prompts": []}, "query"),
+    ],
+)
+def test_a_malformed_body_is_told_without_its_text(client, path, body, param):
+    given = post(client, path, body)
+    assert envelope(given, 400)["param"] == param
+    assert SECRET not in given.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"exchanges": ["cat"], "threshold": NaN}',
+        b'{"exchanges": ["cat"], "threshold": -Infinity}',
+        b'{"exchanges": ["cat\xff"]}',
+        '{"exchanges": ["cat"]}'.encode("utf-16"),
+        b"[" * 100_000,
+        b'{"exchanges": ' + b'{"prompt":' * 5000,
+        b'{"exchanges": ["cat"], "threshold": ' + b"9" * 10_000 + b"}",
+        b"{",
+    ],
+)
+def test_what_is_no_json_is_told(client, body):
+    given = client.post("/v1/score", content=body, headers={"content-type": "application/json"})
+    envelope(given, 400, "invalid_json")
+
+
+def test_nesting_that_json_can_read_is_no_failure(client):
+    nested = "[" * 900 + "]" * 900
+    for body in (
+        f'{{"exchanges": [{{"messages": [{{"role": "user", "content": {nested}}}]}}]}}',
+        f'{{"exchanges": {nested}}}',
+    ):
+        given = client.post("/v1/score", content=body, headers={"content-type": "application/json"})
+        assert given.status_code in (200, 400)
+
+
+def test_infinite_numbers_and_other_types_are_told(client):
+    given = client.post(
+        "/v1/score",
+        content=b'{"exchanges": ["cat"], "threshold": 1e999}',
+        headers={"content-type": "application/json"},
+    )
+    envelope(given, 400, "finite_number", "threshold")
+    given = client.post("/v1/score", content=b'{"exchanges": []}')
+    assert "Content-Type" in envelope(given, 400)["message"]
+
+
+def test_lists_and_texts_have_limits():
+    with serving(max_exchanges=2, max_characters=10, max_body_bytes=1000) as client:
+        assert post(client, "/v1/score", {"exchanges": ["cat"] * 2}).status_code == 200
+        told = envelope(post(client, "/v1/score", {"exchanges": ["cat"] * 3}), 413)
+        assert told["param"] == "exchanges"
+        envelope(post(client, "/v1/score", {"exchanges": ["a", "b" * 11]}), 413, "too_long",
+                 "exchanges.1")  # fmt: skip
+        messages = [{"role": "user", "content": "c" * 6}] * 2
+        assert post(client, "/v1/score", {"exchanges": [messages]}).status_code == 413
+        assert post(client, "/v1/moderations", {"input": ["cat"] * 3}).status_code == 413
+        assert post(client, "/v1/rank", {"responses": ["cat"] * 3}).status_code == 413
+        assert post(client, "/v1/reward", {"query": ["cat"] * 3}).status_code == 413
+        assert post(client, "/v1/score", {"exchanges": ["d" * 2000]}).status_code == 413
+
+
+def test_a_prompt_counts_for_each_response():
+    with serving(max_body_bytes=1000, max_characters=900) as client:
+        body = {"prompt": "p" * 400, "responses": ["cat", "dog", "hello"]}
+        envelope(post(client, "/v1/rank", body), 413, "too_long", "responses")
+
+
+def test_other_routes_and_methods_have_the_same_envelope(client):
+    envelope(client.get("/nothing"), 404, "not_found")
+    envelope(client.get("/v1/score"), 405, "method_not_allowed")
+    envelope(client.get("/page/nothing.js"), 404, "not_found")
+
+
+def test_gauges_without_categories(client):
+    with serving(make_gauge(categories=())) as client:
+        (verdict,) = post(client, "/v1/score", {"exchanges": ["cat"]}).json()["verdicts"]
+        assert verdict["categories"] is None
