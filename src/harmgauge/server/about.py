@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
@@ -10,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from .. import __version__
 from ..bundle import Manifest
+from ..exchange import KINDS
 from ..gauge import Gauge
 from .bodies import PolicyVersion
 from .judging import Judge
@@ -22,6 +24,8 @@ class ThresholdInfo(BaseModel):
     """at the server's prior"""
     cost_by_kind: dict[str, float] | None = None
     """of kinds of input for which it lies elsewhere"""
+    kinds: list[str]
+    """of input that its promise rests on"""
     false_positive_rate: float
     confidence: float
     data: str
@@ -82,7 +86,7 @@ def routes(judge: Judge) -> APIRouter:
     async def info() -> JSONResponse:
         """The gauge, its licence, thresholds and limits."""
         gauge, settings = judge.gauge, judge.settings
-        curves = getattr(gauge, "curves", None)
+        curves = {kind: asdict(curve) for kind, curve in gauge.curves().items()}
         return JSONResponse(
             {
                 "gauge": gauge.id,
@@ -92,10 +96,10 @@ def routes(judge: Judge) -> APIRouter:
                 "sha256": gauge.manifest.sha256,
                 "direction": gauge.manifest.direction,
                 "prior": gauge.prior,
-                "categories": list(gauge.manifest.outputs[1:]),
+                "categories": list(gauge.manifest.category_names),
                 "threshold": settings.threshold,
                 "thresholds": _thresholds(gauge),
-                "curves": curves() if callable(curves) else None,
+                "curves": curves or None,
                 "limits": {name: getattr(settings, name) for name in LimitsInfo.model_fields},
                 "policy": {"version": judge.policy.version} if judge.policy else None,
                 "version": __version__,
@@ -124,12 +128,13 @@ def routes(judge: Judge) -> APIRouter:
 def _thresholds(gauge: Gauge) -> list[dict[str, Any]]:
     entries = []
     for stored in gauge.manifest.thresholds:
-        entry = {"name": stored.name, "cost": gauge.threshold(stored.name)}
+        entry: dict[str, Any] = {"name": stored.name, "cost": gauge.threshold(stored.name)}
         if stored.cost_by_kind:
             entry["cost_by_kind"] = {
                 kind: gauge.threshold(stored.name, kind)  # type: ignore[arg-type]
                 for kind in stored.cost_by_kind
             }
+        entry["kinds"] = [kind for kind in KINDS if stored.promises(kind)]
         for key in ("false_positive_rate", "confidence", "data", "n"):
             entry[key] = getattr(stored, key)
         entries.append(entry)
