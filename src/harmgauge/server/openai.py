@@ -7,6 +7,7 @@ leave them alone. docs/categories.md has the table of categories.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
@@ -121,9 +122,9 @@ def routes(judge: Judge) -> APIRouter:
 def _texts(given: str | list[str] | list[Part]) -> list[str]:
     if isinstance(given, str):
         return [given]
+    entries: Sequence[str | Part] = given
     texts = []
-    each: str | Part
-    for row, each in enumerate(given):
+    for row, each in enumerate(entries):
         if isinstance(each, str):
             texts.append(each)
         elif each.type == "image_url":
