@@ -61,7 +61,7 @@ class Info(BaseModel):
     licence: str
     """of the weights"""
     sha256: str
-    """of the gauge's manifest, which has that of each file"""
+    """of gauge.json, which has that of each file of the gauge"""
     direction: str
     prior: float
     categories: list[str]
@@ -93,7 +93,7 @@ def routes(judge: Judge) -> APIRouter:
                 "name": gauge.name,
                 "description": _description(gauge.manifest),
                 "licence": gauge.manifest.licence,
-                "sha256": gauge.manifest.sha256,
+                "sha256": hashlib.sha256(gauge.manifest.to_json().encode()).hexdigest(),
                 "direction": gauge.manifest.direction,
                 "prior": gauge.prior,
                 "categories": list(gauge.manifest.category_names),
