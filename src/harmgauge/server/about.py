@@ -93,7 +93,7 @@ def routes(judge: Judge) -> APIRouter:
                 "name": gauge.name,
                 "description": _description(gauge.manifest),
                 "licence": gauge.manifest.licence,
-                "sha256": hashlib.sha256(gauge.manifest.to_json().encode()).hexdigest(),
+                "sha256": gauge.manifest.sha256,
                 "direction": gauge.manifest.direction,
                 "prior": gauge.prior,
                 "categories": list(gauge.manifest.category_names),
