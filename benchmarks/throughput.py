@@ -25,38 +25,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from texts import distinct_texts
 from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification, pipeline
 
 import harmgauge
 import harmgauge.integrations.transformers  # registers the class with AutoModel
-from harmgauge.data.read import read_rows
 from harmgauge.gauges import find
 from harmgauge.runtime import load_runtime
 from harmgauge.runtime.batches import batches, pad
 from harmgauge.windows import Windower
 
 BATCH = 32
-# Room for the role marker and the special tokens.
-SPARE = 16
 
 Side = Callable[[], Any]
-
-
-def distinct_texts(path: Path, tokenizer: Tokenizer, max_tokens: int, n: int | None) -> list[str]:
-    """The first n distinct texts on trial, each cut to one window."""
-    texts = dict.fromkeys(
-        _cut(item.exchange.on_trial, tokenizer, max_tokens - SPARE)
-        for row in read_rows(path).rows
-        for item in row.items
-        if not item.exchange.blank
-    )
-    return list(texts)[:n]
-
-
-def _cut(text: str, tokenizer: Tokenizer, tokens: int) -> str:
-    offsets = tokenizer.encode(text, add_special_tokens=False).offsets
-    return text if len(offsets) <= tokens else text[: offsets[tokens - 1][1]]
 
 
 def scoring_sides(gauge: harmgauge.Gauge, folder: str, texts: list[str]) -> dict[str, Side]:

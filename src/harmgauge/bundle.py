@@ -79,12 +79,7 @@ class Manifest:
     @property
     def id(self) -> str:
         """Name and the first 8 hex digits of the manifest's hash, such as `mini@0a1b2c3d`."""
-        return f"{self.name}@{self.sha256[:8]}"
-
-    @property
-    def sha256(self) -> str:
-        """Of the manifest, which has that of every other file."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        return f"{self.name}@{hashlib.sha256(self.to_json().encode()).hexdigest()[:8]}"
 
     @property
     def scales(self) -> Scales:

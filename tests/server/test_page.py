@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 from contextlib import suppress
+from dataclasses import make_dataclass
 
 import pytest
 from serving import live
@@ -40,16 +41,21 @@ CURVE = {
     "data": "made-up texts",
     "safe": 4,
     "unsafe": 4,
-    "cost": [-2.0, -1.0, 0.5, 1.0, 3.0],
-    "false_alarms": [1.0, 0.75, 0.5, 0.25, 0.0],
-    "misses": [0.0, 0.0, 0.25, 0.5, 0.75],
+    "cost": (-2.0, -1.0, 0.5, 1.0, 3.0),
+    "false_alarms": (1.0, 0.75, 0.5, 0.25, 0.0),
+    "misses": (0.0, 0.0, 0.25, 0.5, 0.75),
 }
 
 
 @pytest.fixture(scope="module")
 def address(gauge):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gauge, "curves", lambda: {"prompt": CURVE}, raising=False)
+        patch.setattr(
+            gauge,
+            "curves",
+            lambda: {"prompt": make_dataclass("Curve", CURVE)(**CURVE)},
+            raising=False,
+        )
         with live(gauge, max_exchanges=40) as server:
             yield f"{server.url}/"
 

@@ -1,5 +1,7 @@
 """Keys, names of hosts, other origins, and what is told to whom."""
 
+import dataclasses
+import hashlib
 import json
 import logging
 
@@ -160,7 +162,7 @@ def test_metrics_count(client):
 def test_info_tells_of_the_gauge(client, gauge):
     info = client.get("/info").json()
     assert info["gauge"] == gauge.id
-    assert info["gauge"].endswith(info["sha256"][:8])
+    assert info["sha256"] == hashlib.sha256(gauge.manifest.to_json().encode()).hexdigest()
     assert info["licence"] == "CC0-1.0"
     assert info["categories"] == list(gauge.manifest.outputs[1:])
     (threshold,) = info["thresholds"]
@@ -168,3 +170,23 @@ def test_info_tells_of_the_gauge(client, gauge):
     assert info["limits"]["max_exchanges"] == 256
     assert info["direction"] == "positive_is_unsafe"
     assert info["policy"] is None
+    assert info["curves"] is None
+
+
+@dataclasses.dataclass
+class Curve:
+    data: str
+    safe: int
+    unsafe: int
+    cost: tuple[float, ...]
+    false_alarms: tuple[float, ...]
+    misses: tuple[float, ...]
+
+
+def test_info_has_the_curves_of_a_gauge_that_stores_some(client, gauge, monkeypatch):
+    curve = Curve("made up", 100, 50, (-1.0, 0.5), (0.5, 0.1), (0.0, 0.2))
+    monkeypatch.setattr(type(gauge), "curves", lambda _: {"prompt": curve}, raising=False)
+    found = client.get("/info").json()["curves"]
+    assert found == {"prompt": json.loads(json.dumps(dataclasses.asdict(curve)))}
+    monkeypatch.setattr(type(gauge), "curves", lambda _: {}, raising=False)
+    assert client.get("/info").json()["curves"] is None

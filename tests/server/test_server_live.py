@@ -93,6 +93,13 @@ def test_a_slow_body_is_cut_off(server):
     assert (status, answer["error"]["code"]) == (408, "read_timeout")
 
 
+@pytest.mark.parametrize("host", [b"localhost", b"evil.example"])
+def test_who_is_refused_cannot_stay_by_sending_slowly(server, host):
+    head = b"POST /v1/score HTTP/1.1\r\nHost: " + host + b"\r\nContent-Length: 100\r\n\r\n"
+    status, _ = exchange(server, head, b"{", b'"', wait=0.1)
+    assert status in (401, 421)
+
+
 def test_what_is_no_http_is_told(server):
     status, answer = exchange(server, b"pomegranate\r\n\r\n")
     assert (status, answer["error"]["code"]) == (400, "invalid_http")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
@@ -57,7 +59,7 @@ class Info(BaseModel):
     licence: str
     """of the weights"""
     sha256: str
-    """of the gauge's manifest, which has that of each file"""
+    """of gauge.json, which has that of each file of the gauge"""
     direction: str
     prior: float
     categories: list[str]
@@ -82,20 +84,20 @@ def routes(judge: Judge) -> APIRouter:
     async def info() -> JSONResponse:
         """The gauge, its licence, thresholds and limits."""
         gauge, settings = judge.gauge, judge.settings
-        curves = getattr(gauge, "curves", None)
+        curves = gauge.curves() if hasattr(gauge, "curves") else {}
         return JSONResponse(
             {
                 "gauge": gauge.id,
                 "name": gauge.name,
                 "description": _description(gauge.manifest),
                 "licence": gauge.manifest.licence,
-                "sha256": gauge.manifest.sha256,
+                "sha256": hashlib.sha256(gauge.manifest.to_json().encode()).hexdigest(),
                 "direction": gauge.manifest.direction,
                 "prior": gauge.prior,
-                "categories": list(gauge.manifest.outputs[1:]),
+                "categories": list(gauge.manifest.categories),
                 "threshold": settings.threshold,
                 "thresholds": _thresholds(gauge),
-                "curves": curves() if callable(curves) else None,
+                "curves": {kind: asdict(curve) for kind, curve in curves.items()} or None,
                 "limits": {name: getattr(settings, name) for name in LimitsInfo.model_fields},
                 "policy": {"version": judge.policy.version} if judge.policy else None,
                 "version": __version__,

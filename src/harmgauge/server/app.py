@@ -65,9 +65,9 @@ def create_app(
         responses={"default": {"model": ErrorAnswer, "description": "What went wrong."}},
         middleware=[
             Middleware(Observe, metrics=judge.metrics, route=route),
-            Middleware(Hosts, allowed=settings.allowed_hosts),
+            Middleware(Hosts, allowed=settings.allowed_hosts, linger_s=settings.read_timeout_s),
             *_cors(settings),
-            Middleware(Auth, keys=settings.all_keys()),
+            Middleware(Auth, keys=settings.all_keys(), linger_s=settings.read_timeout_s),
             Middleware(Limits, settings=settings),
         ],
     )

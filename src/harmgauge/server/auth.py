@@ -8,15 +8,15 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .asgi import header, is_open
+from .asgi import header, is_open, refuse
 from .errors import ApiError
 
 
 class Auth:
     """Lets calls through that carry a key: `Authorization: Bearer KEY`. Without keys, all."""
 
-    def __init__(self, app: ASGIApp, keys: Iterable[str]) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, keys: Iterable[str], linger_s: float) -> None:
+        self._app, self._linger_s = app, linger_s
         self._digests = [_digest(key) for key in keys]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,7 +33,7 @@ class Auth:
             code="invalid_api_key",
             headers={"WWW-Authenticate": "Bearer"},
         )
-        await refused.response()(scope, receive, send)
+        await refuse(refused, self._linger_s, receive, send)
 
     def _holds(self, authorization: str) -> bool:
         scheme, _, key = authorization.partition(" ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -15,6 +16,8 @@ from pydantic import (
 )
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
+
+from ..verdict import Verdict
 
 
 def _text(value: Any) -> str:
@@ -111,30 +114,13 @@ class PolicyVersion(BaseModel):
     version: str
 
 
-class VerdictAnswer(BaseModel):
-    """A verdict; what the gauge cannot say is null."""
+@dataclass(frozen=True, slots=True)
+class VerdictAnswer(Verdict):
+    """A verdict, and with a policy what that says in the end."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    cost: float | None
-    """calibrated log-odds of unsafe: below 0 safe, above 0 unsafe; null for what was not judged"""
-    probability: float | None
-    unsafe: bool | None
-    """cost >= threshold; null where there is nothing to judge"""
-    threshold: float
-    direction: Literal["positive_is_unsafe"]
-    categories: dict[str, float] | None
-    spans: list[dict[str, Any]] | None
-    empty: bool | None
-    windows: int | None
-    disguised: bool | None
-    gauge: str | None
-    error: str | None
-    """why it could not be judged"""
     flagged: bool | None = None
-    """with a policy: what it says in the end"""
     reasons: list[str] | None = None
-    """with a policy: `cost`, `allowed`, or the categories that reached their thresholds"""
+    """`cost`, `allowed`, or the categories that reached their thresholds"""
 
 
 class ScoreAnswer(BaseModel):

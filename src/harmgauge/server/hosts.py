@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .asgi import PROBES, header
+from .asgi import PROBES, header, refuse
 from .errors import ApiError
 
 
@@ -16,8 +16,8 @@ class Hosts:
     """Lets through what was addressed to localhost, to an IP address (which no name can be made
     to point at) or to a name that is allowed; and probes, which tell nothing."""
 
-    def __init__(self, app: ASGIApp, allowed: Iterable[str]) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, allowed: Iterable[str], linger_s: float) -> None:
+        self._app, self._linger_s = app, linger_s
         self._allowed = {"localhost", *(name.lower() for name in allowed)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,7 +34,7 @@ class Hosts:
             "allowed_hosts adds names",
             code="host_not_allowed",
         )
-        await refused.response()(scope, receive, send)
+        await refuse(refused, self._linger_s, receive, send)
 
     def _fits(self, host: str) -> bool:
         try:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .asgi import header
+from .asgi import GoneError, header, parts, refuse
 from .errors import ApiError, try_again
 from .settings import Settings
 
@@ -26,7 +25,7 @@ class Limits:
             return await self._app(scope, receive, send)
         if self._in_work >= self._settings.max_requests:
             busy = try_again("too many requests are in work", 1)
-            return await self._refuse(busy, scope, receive, send)
+            return await refuse(busy, self._settings.read_timeout_s, receive, send)
         self._in_work += 1
         try:
             await self._run(scope, receive, send)
@@ -36,10 +35,10 @@ class Limits:
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body = await self._read(scope, receive)
-        except _GoneError:
+        except GoneError:
             return
         except ApiError as error:
-            return await self._refuse(error, scope, receive, send)
+            return await refuse(error, self._settings.read_timeout_s, receive, send)
         sent = iter([{"type": "http.request", "body": body, "more_body": False}])
         gone = asyncio.Event()
         started = False
@@ -86,7 +85,7 @@ class Limits:
 
         Raises:
             ApiError: it is too long, or too slow.
-            _GoneError: the client went away.
+            GoneError: the client went away.
         """
         most = self._settings.max_body_bytes
         too_long = ApiError(
@@ -102,7 +101,7 @@ class Limits:
         body = bytearray()
         try:
             async with asyncio.timeout(self._settings.read_timeout_s):
-                async for part in _parts(receive):
+                async for part in parts(receive):
                     body += part
                     if len(body) > most:
                         raise too_long
@@ -113,40 +112,3 @@ class Limits:
                 code="read_timeout",
             ) from None
         return bytes(body)
-
-    async def _refuse(self, error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer at once, close afterwards; what the client still sends is read and thrown away
-        for a while, since one that is cut off while it sends may never see the answer."""
-        response = error.response()
-        response.headers["Connection"] = "close"
-        await send(
-            {
-                "type": "http.response.start",
-                "status": response.status_code,
-                "headers": response.raw_headers,
-            }
-        )
-        body = bytes(response.body)
-        await send({"type": "http.response.body", "body": body, "more_body": True})
-        if error.status_code != 408:
-            try:
-                async with asyncio.timeout(self._settings.read_timeout_s):
-                    async for _ in _parts(receive):
-                        pass
-            except (TimeoutError, _GoneError):
-                pass
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-class _GoneError(Exception):
-    """The client went away."""
-
-
-async def _parts(receive: Receive) -> AsyncIterator[bytes]:
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _GoneError
-        yield message.get("body", b"")
-        if not message.get("more_body", False):
-            return

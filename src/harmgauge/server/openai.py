@@ -7,6 +7,7 @@ leave them alone. docs/categories.md has the table of categories.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
@@ -107,7 +108,7 @@ def routes(judge: Judge) -> APIRouter:
                     param=f"input.{row}",
                 )
         about = judge.about
-        known = judge.gauge.manifest.outputs[1:]
+        known = judge.gauge.manifest.categories
         answer = {
             "id": f"modr-{uuid.uuid4().hex}",
             "model": about.pop("gauge"),
@@ -121,9 +122,9 @@ def routes(judge: Judge) -> APIRouter:
 def _texts(given: str | list[str] | list[Part]) -> list[str]:
     if isinstance(given, str):
         return [given]
+    entries: Sequence[str | Part] = given
     texts = []
-    each: str | Part
-    for row, each in enumerate(given):
+    for row, each in enumerate(entries):
         if isinstance(each, str):
             texts.append(each)
         elif each.type == "image_url":
@@ -145,7 +146,7 @@ def _texts(given: str | list[str] | list[Part]) -> list[str]:
     return texts if isinstance(given[0], str) else ["\n".join(texts)]
 
 
-def _result(judged: Judged, known: tuple[str, ...], policy: Policy | None) -> dict[str, Any]:
+def _result(judged: Judged, known: Iterable[str], policy: Policy | None) -> dict[str, Any]:
     verdict, decision = judged.verdict, judged.decision
     scores = taxonomy.translate(verdict.categories, "openai")
     result = {

@@ -47,7 +47,7 @@ class Policy(Section):
         RecipeError: the policy names what the gauge has not.
         """
         gauge.threshold(self.threshold)
-        known = gauge.manifest.outputs[1:]
+        known = gauge.manifest.categories
         if unknown := sorted(self.categories.keys() - set(known)):
             raise RecipeError(
                 f"policy {self.version}: {gauge.name} has no category {', '.join(unknown)}; it "

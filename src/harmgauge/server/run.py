@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import uvicorn
 from fastapi import FastAPI
 
@@ -47,6 +49,7 @@ def run(settings: Settings) -> None:
     """
     server, app = server_of(settings)
     logs.configure()
-    server.run()
+    with contextlib.suppress(KeyboardInterrupt):  # which uvicorn passes on once it has stopped
+        server.run()
     if failure := app.state.judge.batcher.failure:
         raise failure
