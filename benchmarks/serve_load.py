@@ -64,15 +64,21 @@ def served(gauge: str | None, threads: int) -> Iterator[tuple[str, psutil.Proces
         process.wait(60)
 
 
-def on_threads(count: int, jobs: Sequence[Any], work: Callable[[httpx.Client, Any], None]) -> None:
-    """Do all jobs, so many at a time; each thread keeps one connection."""
+def on_threads(count: int, jobs: Sequence[Any], work: Callable[[httpx.Client, Any], None]) -> float:
+    """Do all jobs, so many at a time; each thread keeps one connection.
+
+    Returns:
+        Seconds, from when all clients were made.
+    """
     waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for job in jobs:
         waiting.put(job)
     failures: list[Exception] = []
+    made = threading.Barrier(count + 1)
 
     def run() -> None:
         with httpx.Client(timeout=120, verify=False) as client:
+            made.wait()
             while not failures:
                 try:
                     job = waiting.get_nowait()
@@ -86,10 +92,13 @@ def on_threads(count: int, jobs: Sequence[Any], work: Callable[[httpx.Client, An
     threads = [threading.Thread(target=run) for _ in range(count)]
     for thread in threads:
         thread.start()
+    made.wait()
+    start = time.perf_counter()
     for thread in threads:
         thread.join()
     if failures:
         raise failures[0]
+    return time.perf_counter() - start
 
 
 def score(client: httpx.Client, url: str, texts: Sequence[str]) -> None:
@@ -101,14 +110,13 @@ def score(client: httpx.Client, url: str, texts: Sequence[str]) -> None:
 def saturate(url: str, texts: Sequence[str], size: int) -> float:
     """Texts a second with 64 texts on their way at a time, `size` a request."""
     jobs = [texts[start : start + size] for start in range(0, len(texts), size)]
-    start = time.perf_counter()
-    on_threads(max(1, 64 // size), jobs, lambda client, job: score(client, url, job))
-    return len(texts) / (time.perf_counter() - start)
+    seconds = on_threads(max(1, 64 // size), jobs, lambda client, job: score(client, url, job))
+    return len(texts) / seconds
 
 
 def latencies(url: str, texts: Sequence[str], rate: float, n: int) -> list[float]:
     """Seconds from when a request of one text was due to its answer, at `rate` a second."""
-    generator, due, moment = random.Random(0), [], 0.0
+    generator, due, moment = random.Random(0), [], 2.0  # by then clients are made
     for number in range(n):
         moment += generator.expovariate(rate)
         due.append((moment, texts[number % len(texts)]))

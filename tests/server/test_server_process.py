@@ -8,6 +8,7 @@ import sys
 
 import httpx
 import pytest
+from serving import wait_for
 
 from harmgauge import load
 
@@ -41,8 +42,7 @@ def test_costs_one_by_one_are_those_of_the_library():
     try:
         gauge = load(threads=1)
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            while client.get("/readyz").status_code != 200:
-                pass
+            wait_for(lambda: client.get("/readyz").status_code == 200, seconds=120)
             served = [
                 client.post("/v1/score", json={"exchanges": [text]}).json()["verdicts"][0]["cost"]
                 for text in texts()

@@ -61,7 +61,7 @@ class Info(BaseModel):
     licence: str
     """of the weights"""
     sha256: str
-    """of gauge.json, which has that of each file of the gauge"""
+    """of the manifest but for its curves, with that of each file in it; the gauge's id begins so"""
     direction: str
     prior: float
     categories: list[str]
@@ -97,7 +97,7 @@ def routes(judge: Judge) -> APIRouter:
                 "direction": gauge.manifest.direction,
                 "prior": gauge.prior,
                 "categories": list(gauge.manifest.category_names),
-                "threshold": settings.threshold,
+                "threshold": judge.threshold(None),
                 "thresholds": _thresholds(gauge),
                 "curves": curves or None,
                 "limits": {name: getattr(settings, name) for name in LimitsInfo.model_fields},

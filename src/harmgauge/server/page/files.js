@@ -10,7 +10,8 @@ import { scoreRows } from "./scoring.js";
 import { announce } from "./status.js";
 import { Table } from "./table.js";
 
-const REDRAW = 250;
+/** milliseconds between drawings of the table while rows are scored */
+const REDRAW = 1000;
 
 export class Files {
   #threshold;
@@ -154,6 +155,7 @@ export class Files {
     const quarter = Math.floor((4 * this.#done) / this.#rows.length);
     if (quarter > this.#said && quarter < 4) announce(`${25 * quarter} % scored`);
     this.#said = quarter;
+    $("progress").value = this.#done;
     if (performance.now() - this.#drawn > REDRAW) this.#draw();
   }
 
