@@ -175,5 +175,5 @@ FIELDS = frozenset(
     name
     for model in (ScoreRequest, RankRequest, RewardRequest, Parts)
     for name in model.model_fields
-) | {"input", "special_token"}
+) | {"input", "model", "special_token"}
 """names that an error may tell, since they are ours"""
