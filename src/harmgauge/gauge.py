@@ -225,20 +225,25 @@ class Gauge:
         Warns:
             HarmgaugeWarning: once a kind.
         """
+        for told in self.unpromised(threshold, kinds):
+            warnings.warn(told, HarmgaugeWarning, stacklevel=3)
+
+    def unpromised(self, threshold: float | str | None, kinds: Iterable[str]) -> list[str]:
+        """What `check_promise` warns of: a sentence for each such kind of input."""
         stored = {entry.name: entry for entry in self.manifest.thresholds}
         if threshold not in stored:
-            return
+            return []
+        told = []
         for kind in sorted(set(kinds)):
             if not stored[str(threshold)].promises(kind):
                 others = [name for name, entry in stored.items() if entry.promises(kind)]
                 use = f"use {' or '.join(others)}, or " if others else ""
-                warnings.warn(
+                told.append(
                     f"{self.name}'s threshold {threshold} promises nothing of what is judged here "
                     f"(input of kind {kind}): it rests on texts of another; {use}store one by "
-                    "harmgauge calibrate",
-                    HarmgaugeWarning,
-                    stacklevel=3,
+                    "harmgauge calibrate"
                 )
+        return told
 
     def curves(self) -> dict[Kind, ErrorCurve]:
         """What a threshold costs, by kind of input, at this gauge's prior; empty where the bundle

@@ -48,7 +48,7 @@ class Runtime:
         return np.stack([cost, *[cost + 0.1 * k for k in range(1, self.outputs)]], axis=1)
 
 
-def make_gauge(categories=CATEGORIES):
+def make_gauge(categories=CATEGORIES, threshold="fpr1"):
     tokenizer = make_tokenizer()
     start, end = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
     plain = Calibration(bias=0.0, temperature=1.0, prior=0.5, data="made up", n=100)
@@ -66,6 +66,6 @@ def make_gauge(categories=CATEGORIES):
         data=({"source": "made up", "licence": "CC0-1.0", "rows": 100},),
         outputs=("cost", *categories),
         categories=dict.fromkeys(categories, plain),
-        thresholds=(Threshold("fpr1", 1.75, 0.01, 0.95, "made up", 300),),
+        thresholds=(Threshold(threshold, 1.75, 0.01, 0.95, "made up", 300),),
     )
     return Gauge(manifest, tokenizer, Runtime(1 + len(categories)))

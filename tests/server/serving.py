@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 import time
 
@@ -50,6 +51,15 @@ class Live:
 
 def live(gauge=None, **settings):
     return Live(gauge or make_gauge(), Settings(port=0, **settings))
+
+
+def texts():
+    """200 harmless ones."""
+    who = ("I", "We", "They", "My neighbours", "The children")
+    what = ("baked bread", "planted a tree", "fixed the old bicycle", "watched the rain 🌧")
+    when = ("yesterday", "in spring", "before breakfast", "last year", "on a quiet Sunday")
+    why = ("because it was fun", "and it took hours. " * 9)
+    return [" ".join(parts) for parts in itertools.product(who, what, when, why)]
 
 
 def wait_for(condition, seconds=20):

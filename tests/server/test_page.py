@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import make_dataclass
 
 import pytest
-from serving import live
+from serving import live, texts
 
 import harmgauge
 from harmgauge.verdict import sigmoid
@@ -146,6 +146,23 @@ def test_typing_moves_the_needle_to_the_cost_of_the_library(visit, gauge):
     assert page.locator("#figures data[value]").count() == 0
 
 
+def test_costs_one_by_one_are_those_of_the_library(visit, gauge):
+    page = visit()
+    costs = page.evaluate(
+        """async (texts) => {
+          const [{ exchangeOf }, { score }] = await Promise.all(
+            ["exchange", "api"].map((name) => import(`/page/${name}.js`)),
+          );
+          const costs = [];
+          for (const text of texts) costs.push((await score([exchangeOf(text, "")]))[0].cost);
+          return costs;
+        }""",
+        texts(),
+    )
+    assert len(costs) == 200
+    assert costs == pytest.approx([gauge.score([text])[0] for text in texts()], abs=1e-6)
+
+
 def test_an_answer_to_what_was_typed_before_is_never_shown(visit, gauge):
     page = visit()
     held = []
@@ -190,6 +207,27 @@ def test_the_threshold_says_what_it_means(visit, gauge):
     )
     page.locator("#slider").press("ArrowRight")
     assert "of your own" in page.locator("#promise").inner_text()
+
+
+def test_a_threshold_says_of_what_it_promises_nothing(visit):
+    page = visit()
+    promise = page.locator("#promise")
+    page.click("#stops >> text=prompts_fpr1")
+    page.fill("#prompt", "How do I bake bread?")
+    assert "promises at most 1" in promise.inner_text()
+    page.fill("#response", "Use yeast.")
+    assert "of responses to a prompt it promises nothing" in promise.inner_text()
+    page.click("nav >> text=File")
+    kinds = ({"prompt": "Hi"}, {"prompt": "Hi", "response": "Hello!"}, {"response": "Hello!"})
+    upload(page, "all.jsonl", "\n".join(map(json.dumps, kinds)).encode())
+    scored(page)
+    words = "of responses to a prompt and responses without a prompt it promises nothing"
+    assert words in promise.inner_text()
+    page.click("nav >> text=Judge")
+    page.fill("#response", "")
+    assert "promises at most 1" in promise.inner_text()
+    page.click("nav >> text=File")
+    assert words in promise.inner_text()
 
 
 def test_without_curves_the_page_says_that_nothing_is_known(visit, gauge):
@@ -343,6 +381,15 @@ def test_json_lines_with_bad_rows_and_columns_to_choose(visit, gauge):
     assert again[3]["error"] == "There is nothing in the columns to judge."
 
 
+def test_a_csv_keeps_its_separator(visit):
+    page = visit("#file")
+    upload(page, "said.csv", b"prompt;note\r\nHi;x,y\r\n")
+    scored(page)
+    text = download(page, "csv")
+    assert text.startswith("\ufeffprompt;note;cost;")
+    assert '\r\nHi;"x,y";' in text
+
+
 def test_a_row_that_the_server_refuses_fails_alone(visit, gauge):
     page = visit("#file")
     rows = [{"prompt": f"Hello {i}"} for i in range(9)]
@@ -409,6 +456,9 @@ def test_a_key_is_asked_for_and_kept_and_the_threshold_is_the_servers(visit, gau
     with live(gauge, api_keys=("right",), threshold="prompts_fpr1") as server:
         page = visit(address=f"{server.url}/", ready=False)
         page.fill("#key-value", "wrong")
+        page.press("#key-value", "Enter")
+        page.wait_for_selector("#key-refused:visible")
+        page.fill("#key-value", "schlüssel…")  # which no header can carry
         page.press("#key-value", "Enter")
         page.wait_for_selector("#key-refused:visible")
         page.fill("#key-value", "right")

@@ -210,7 +210,10 @@ def test_only_so_many_requests_are_in_work():
             kwargs={"json": {"exchanges": ["cat"]}},
         )
         first.start()
-        wait_for(lambda: server.client.get("/healthz").status_code == 503)
+        wait_for(gauge._scorer._runtime.held.is_set)
+        assert server.client.get("/info").status_code == 503
+        for probe in ("/healthz", "/readyz", "/metrics"):
+            assert server.client.get(probe).status_code == 200
         gauge._scorer._runtime.release()
         first.join()
-        assert server.client.get("/healthz").status_code == 200
+        assert server.client.get("/info").status_code == 200

@@ -100,6 +100,14 @@ def test_who_is_refused_cannot_stay_by_sending_slowly(server, host):
     assert status in (401, 421)
 
 
+@pytest.mark.parametrize("path", ["/", "/healthz", "/info", "/page/main.js", "/docs"])
+def test_a_head_is_a_get_without_the_body(server, path):
+    head, get = server.client.head(path), server.client.get(path)
+    assert head.status_code == get.status_code == 200
+    assert head.headers["content-length"] == get.headers["content-length"] != "0"
+    assert head.content == b""
+
+
 def test_what_is_no_http_is_told(server):
     status, answer = exchange(server, b"pomegranate\r\n\r\n")
     assert (status, answer["error"]["code"]) == (400, "invalid_http")

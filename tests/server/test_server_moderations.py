@@ -114,7 +114,7 @@ def test_what_cannot_be_judged_is_never_called_safe(client):
 def test_input_is_needed_and_other_keys_are_left_alone(client):
     envelope(client.post("/v1/moderations", json={}), 400, "missing", "input")
     assert results(client, "cat", user="someone", model="anything at all")
-    envelope(moderate(client, "cat", model=5), 400, "string_type", None)
+    envelope(moderate(client, "cat", model=5), 400, "string_type", "model")
 
 
 def test_the_openapi_tells_of_it(client):

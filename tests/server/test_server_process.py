@@ -1,6 +1,5 @@
 """`harmgauge serve` as users start it, with the embedded gauge."""
 
-import itertools
 import json
 import signal
 import subprocess
@@ -8,9 +7,11 @@ import sys
 
 import httpx
 import pytest
-from serving import wait_for
+from click.testing import CliRunner
+from serving import texts, wait_for
 
 from harmgauge import load
+from harmgauge.cli.main import cli
 
 pytestmark = pytest.mark.slow
 
@@ -28,13 +29,12 @@ def started(*options):
     raise AssertionError(f"it ended with {process.wait()}")
 
 
-def texts():
-    """200 harmless ones."""
-    who = ("I", "We", "They", "My neighbours", "The children")
-    what = ("baked bread", "planted a tree", "fixed the old bicycle", "watched the rain 🌧")
-    when = ("yesterday", "in spring", "before breakfast", "last year", "on a quiet Sunday")
-    why = ("because it was fun", "and it took hours. " * 9)
-    return [" ".join(parts) for parts in itertools.product(who, what, when, why)]
+def by_command_line(gauge, text):
+    with pytest.MonkeyPatch.context() as patch:
+        # Loaded once: the command loads it each time.
+        patch.setattr("harmgauge.cli.score.load_gauge", lambda *_: gauge)
+        told = CliRunner().invoke(cli, ["score", "--json", text])
+    return json.loads(told.stdout)["cost"]
 
 
 def test_costs_one_by_one_are_those_of_the_library():
@@ -51,6 +51,7 @@ def test_costs_one_by_one_are_those_of_the_library():
         assert len(served) == 200
         alone = [gauge.score([text])[0] for text in texts()]
         assert served == pytest.approx(alone, abs=1e-6)
+        assert [by_command_line(gauge, text) for text in texts()] == pytest.approx(alone, abs=1e-6)
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) in (0, -signal.SIGTERM)

@@ -47,6 +47,26 @@ def test_settings_may_give_the_threshold(gauge):
         assert ranked["threshold"] == 1.75
 
 
+def test_a_threshold_that_promises_nothing_of_what_is_judged_is_told():
+    prompts, responses = ["cat"], [{"response": "dog"}, {"prompt": "cat", "response": "dog"}]
+    with serving(make_gauge(threshold="prompts_fpr1"), threshold="prompts_fpr1") as client:
+
+        def told(path, body):
+            return post(client, path, body).json().get("warnings", [])
+
+        assert told("/v1/score", {"exchanges": [*prompts, {"response": ""}, {}]}) == []
+        both = told("/v1/score", {"exchanges": [*prompts, *responses, *responses]})
+        assert ["exchange" in each for each in both] == [True, False]
+        assert all("prompts_fpr1 promises nothing" in each for each in both)
+        assert told("/v1/score", {"exchanges": responses, "threshold": 1.75}) == []
+        assert told("/v1/rank", {"prompt": "cat", "responses": ["dog"]}) == both[:1]
+        assert told("/v1/reward", {"query": ["dog"]}) == both[1:]
+        assert told("/v1/moderations", {"input": "cat"}) == []
+    with serving(make_gauge(threshold="responses_fpr1"), threshold="responses_fpr1") as client:
+        (warning,) = post(client, "/v1/moderations", {"input": "cat"}).json()["warnings"]
+        assert "kind prompt" in warning
+
+
 def test_nothing_to_judge(client):
     assert post(client, "/v1/score", {"exchanges": []}).json()["verdicts"] == []
 

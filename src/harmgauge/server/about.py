@@ -114,7 +114,7 @@ def routes(judge: Judge) -> APIRouter:
     @router.get("/readyz", response_model=Status)
     async def readyz() -> JSONResponse:
         """The gauge is loaded and has judged something; 503 until then."""
-        assert judge.gauge
+        _ = judge.gauge  # raises until then
         return JSONResponse({"status": "ready"})
 
     @router.get("/metrics", response_class=Response)

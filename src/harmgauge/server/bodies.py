@@ -31,7 +31,7 @@ Text = Annotated[str, PlainValidator(_text), WithJsonSchema({"type": "string"})]
 would refuse all of them"""
 Cost = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Threshold = Cost | Annotated[str, Field(strict=True)] | None
-Message = dict[str, Any]
+Messages = Annotated[list[dict[str, Any]], Field(fail_fast=True)]
 
 
 class Body(BaseModel):
@@ -47,7 +47,7 @@ class Parts(Body):
     """what was said to the model; alone it is on trial"""
     response: Text | None = None
     """what the model answered; on trial, in the light of the prompt"""
-    messages: list[Message] | None = None
+    messages: Messages | None = None
     """a chat instead; its last turn is on trial"""
 
     @model_validator(mode="after")
@@ -63,7 +63,7 @@ _FORMS = {str: "text", dict: "object", Parts: "object", list: "messages"}
 AnyExchange = Annotated[
     Annotated[Text, Tag("text")]
     | Annotated[Parts, Tag("object")]
-    | Annotated[list[Message], Tag("messages")],
+    | Annotated[Messages, Tag("messages")],
     Discriminator(
         lambda value: _FORMS.get(type(value)),
         custom_error_type="exchange_type",
@@ -76,7 +76,7 @@ AnyExchange = Annotated[
 class ScoreRequest(Body):
     """Exchanges to judge."""
 
-    exchanges: list[AnyExchange]
+    exchanges: Annotated[list[AnyExchange], Field(fail_fast=True)]
     """each a string (a prompt), an object or a list of messages"""
     threshold: Threshold = None
     """unsafe from this cost on, or the name of a stored threshold; by default the server's"""
@@ -96,7 +96,7 @@ class RankRequest(Body):
 
     prompt: Text | None = None
     """what they answer to"""
-    responses: list[Text]
+    responses: Annotated[list[Text], Field(fail_fast=True)]
     threshold: Threshold = None
     """marks responses that are unsafe from this cost on, or from that of a stored threshold"""
 
@@ -104,14 +104,20 @@ class RankRequest(Body):
 class RewardRequest(BaseModel):
     """What OpenRLHF posts; other keys are left alone."""
 
-    query: list[Text]
+    query: Annotated[list[Text], Field(fail_fast=True)]
     """prompts with their responses"""
-    prompts: list[Text] | None = None
+    prompts: Annotated[list[Text], Field(fail_fast=True)] | None = None
     """what each query begins with; without them a whole query is on trial, as a response"""
 
 
 class PolicyVersion(BaseModel):
     version: str
+
+
+Warnings = Annotated[
+    list[str] | None,
+    Field(description="where a stored threshold is used on what it promises nothing of"),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +134,7 @@ class ScoreAnswer(BaseModel):
     gauge: str
     direction: Literal["positive_is_unsafe"]
     policy: PolicyVersion | None = None
+    warnings: Warnings = None
 
 
 class Place(BaseModel):
@@ -145,6 +152,7 @@ class RankAnswer(BaseModel):
     gauge: str
     threshold: float | None = None
     policy: PolicyVersion | None = None
+    warnings: Warnings = None
 
 
 class RewardAnswer(BaseModel):
@@ -160,11 +168,12 @@ class RewardAnswer(BaseModel):
     direction: Literal["positive_is_safe"]
     gauge: str
     policy: PolicyVersion | None = None
+    warnings: Warnings = None
 
 
 FIELDS = frozenset(
     name
     for model in (ScoreRequest, RankRequest, RewardRequest, Parts)
     for name in model.model_fields
-) | {"input", "special_token"}
+) | {"input", "model", "special_token"}
 """names that an error may tell, since they are ours"""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,8 @@ class Judged:
 
     verdict: Verdict
     decision: Decision
+    warnings: Sequence[str] = ()
+    """that the threshold promises nothing of what was judged"""
 
 
 class Judge:
@@ -57,12 +59,13 @@ class Judge:
         """
         return self.batcher.gauge
 
-    @property
-    def about(self) -> dict[str, Any]:
-        """What every answer says of who judged."""
+    def about(self, judged: Iterable[Judged]) -> dict[str, Any]:
+        """What every answer says of who judged, and how far the threshold can be trusted."""
         about: dict[str, Any] = {"gauge": self.gauge.id}
         if self.policy:
             about["policy"] = {"version": self.policy.version}
+        if warnings := sorted({each for one in judged for each in one.warnings}):
+            about["warnings"] = warnings
         return about
 
     def threshold(self, asked: float | str | None) -> float | str | None:
@@ -103,6 +106,7 @@ class Judge:
         """
         chosen = self.threshold(threshold)
         at = {kind: self.gauge.threshold(chosen, kind) for kind in (None, *KINDS)}
+        warnings = {kind: self.gauge.unpromised(chosen, [kind]) for kind in KINDS}
         if len(values) > self.settings.max_exchanges:
             raise ApiError(
                 413,
@@ -119,7 +123,9 @@ class Judge:
         judged = []
         for exchange, verdict in zip(exchanges, verdicts, strict=True):
             verdict = _at(at[exchange.kind if exchange else None], verdict)
-            judged.append(Judged(verdict, decide(self.policy, exchange, verdict)))
+            decision = decide(self.policy, exchange, verdict)
+            told = warnings[exchange.kind] if exchange and verdict.unsafe is not None else ()
+            judged.append(Judged(verdict, decision, told))
         self.metrics.verdicts(each.verdict for each in judged)
         return judged
 

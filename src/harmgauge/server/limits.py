@@ -6,9 +6,12 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .asgi import GoneError, header, parts, refuse
+from .asgi import PROBES, GoneError, header, parts, refuse
 from .errors import ApiError, try_again
 from .settings import Settings
+
+# A server that is busy is not to be taken for dead and started anew.
+_ALWAYS = (*PROBES, "/metrics")
 
 
 class Limits:
@@ -23,6 +26,8 @@ class Limits:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
+        if scope["path"] in _ALWAYS:
+            return await self._run(scope, receive, send)
         if self._in_work >= self._settings.max_requests:
             busy = try_again("too many requests are in work", 1)
             return await refuse(busy, self._settings.read_timeout_s, receive, send)

@@ -74,8 +74,10 @@ class Observe:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
+        # A HEAD is a GET whose body uvicorn leaves out.
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
         try:
-            await self._app(scope, receive, noted)
+            await self._app({**scope, "method": method}, receive, noted)
         except Exception as error:
             logger.error("request failed", exc_info=error, extra={"fields": {"id": request_id}})
             if status == GONE:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from starlette.responses import JSONResponse
 
 from .. import taxonomy
-from .bodies import PolicyVersion, Text
+from .bodies import PolicyVersion, Text, Warnings
 from .errors import ApiError
 from .judging import Judge, Judged
 from .policy import Policy, category_threshold
@@ -41,8 +41,8 @@ def _form(value: Any) -> str | None:
 
 Input = Annotated[
     Annotated[Text, Tag("string")]
-    | Annotated[list[Text], Field(min_length=1), Tag("strings")]
-    | Annotated[list[Part], Field(min_length=1), Tag("parts")],
+    | Annotated[list[Text], Field(min_length=1, fail_fast=True), Tag("strings")]
+    | Annotated[list[Part], Field(min_length=1, fail_fast=True), Tag("parts")],
     Discriminator(
         _form,
         custom_error_type="input_type",
@@ -90,6 +90,7 @@ class ModerationAnswer(BaseModel):
     model: str
     results: list[Result]
     policy: PolicyVersion | None = None
+    warnings: Warnings = None
 
 
 def routes(judge: Judge) -> APIRouter:
@@ -107,7 +108,7 @@ def routes(judge: Judge) -> APIRouter:
                     code="cannot_be_judged",
                     param=f"input.{row}",
                 )
-        about = judge.about
+        about = judge.about(judged)
         known = judge.gauge.manifest.categories
         answer = {
             "id": f"modr-{uuid.uuid4().hex}",

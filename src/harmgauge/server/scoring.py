@@ -35,7 +35,7 @@ def routes(judge: Judge) -> APIRouter:
         error."""
         judged = await judge.judge(request.values(), request.threshold, "exchanges")
         verdicts = [_verdict(each, bool(judge.policy)) for each in judged]
-        return JSONResponse({"verdicts": verdicts, "direction": DIRECTION} | judge.about)
+        return JSONResponse({"verdicts": verdicts, "direction": DIRECTION} | judge.about(judged))
 
     @router.post("/v1/rank", response_model=RankAnswer)
     async def rank(request: RankRequest) -> JSONResponse:
@@ -61,7 +61,7 @@ def routes(judge: Judge) -> APIRouter:
         if threshold is not None:
             kind: Kind = "response" if request.prompt is None else "exchange"
             answer["threshold"] = judge.gauge.threshold(threshold, kind)
-        return JSONResponse(answer | {"direction": DIRECTION} | judge.about)
+        return JSONResponse(answer | {"direction": DIRECTION} | judge.about(judged))
 
     @router.post("/v1/reward", response_model=RewardAnswer)
     async def reward(
@@ -84,7 +84,7 @@ def routes(judge: Judge) -> APIRouter:
             "reward": "minus the cost" if asked is None else "min(0, threshold - cost)",
             "direction": "positive_is_safe",
         }
-        return JSONResponse(answer | judge.about)
+        return JSONResponse(answer | judge.about(judged))
 
     return router
 

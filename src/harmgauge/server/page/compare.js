@@ -73,8 +73,13 @@ export class Compare {
 
   #typed() {
     const { body } = this;
-    if (body) this.#threshold.follow(this.#kind);
+    this.follow();
     this.#latest.set(body && body.responses.map((response) => exchangeOf(body.prompt ?? "", response)));
+  }
+
+  /** Have the threshold speak of the kind of input that is typed here. */
+  follow() {
+    if (this.body) this.#threshold.follow(this.#kind);
   }
 
   #show(exchanges, verdicts, error) {

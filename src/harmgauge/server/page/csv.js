@@ -14,6 +14,11 @@ export class CsvReader {
   #begun = false; // the row has something, be it only an empty cell in quotes
   #afterReturn = false;
 
+  /** What stands between cells; null before the first line was read. */
+  get delimiter() {
+    return this.#delimiter;
+  }
+
   push(text) {
     if (this.#delimiter !== null) return this.#read(text);
     this.#head += text;
@@ -91,10 +96,10 @@ export function neutralised(cell) {
 }
 
 /** One line of CSV, its end included. */
-export function csvLine(cells) {
-  return `${cells.map((cell) => quoted(neutralised(cell))).join(",")}\r\n`;
+export function csvLine(cells, delimiter = ",") {
+  return `${cells.map((cell) => quoted(neutralised(cell))).join(delimiter)}\r\n`;
 }
 
 function quoted(cell) {
-  return /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
+  return /[",;\t\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
 }

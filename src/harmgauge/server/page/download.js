@@ -34,13 +34,13 @@ export function record({ values, error, verdict, kind }, at, fields) {
 }
 
 /** Pieces of a CSV file; a byte-order mark says UTF-8 to spreadsheets. */
-export function* csvPieces(rows, columns, at) {
+export function* csvPieces(rows, columns, at, delimiter) {
   const fields = fieldsOf(rows);
   const names = [...columns.map((name) => renamed(name, fields)), ...fields];
-  yield `\uFEFF${csvLine(names)}`;
+  yield `\uFEFF${csvLine(names, delimiter)}`;
   yield* joined(rows, (row) => {
     const values = record(row, at, fields);
-    return csvLine(names.map((name) => cell(values[name])));
+    return csvLine(names.map((name) => cell(values[name])), delimiter);
   });
 }
 

@@ -17,8 +17,10 @@ export class Files {
   #threshold;
   #table;
   #limits = {};
+  #file = null; // dropped last
   #name = "";
   #columns = [];
+  #delimiter = ","; // of results as of the file, since a spreadsheet may open no other
   #chosen = null;
   #rows = [];
   #controller = null;
@@ -44,7 +46,7 @@ export class Files {
     $("start").addEventListener("click", () => this.#start());
     $("cancel").addEventListener("click", () => this.#controller?.abort());
     $("download-csv").addEventListener("click", () =>
-      this.#save("csv", "text/csv", (rows, at) => csvPieces(rows, this.#columns, at)),
+      this.#save("csv", "text/csv", (rows, at) => csvPieces(rows, this.#columns, at, this.#delimiter)),
     );
     $("download-jsonl").addEventListener("click", () => this.#save("jsonl", "application/jsonl", jsonlPieces));
   }
@@ -53,6 +55,12 @@ export class Files {
   describe(info) {
     this.#limits = info.limits ?? {};
     this.#table.describe(info);
+  }
+
+  /** Have the threshold speak of the kinds of input in this file, the first row's first. */
+  follow() {
+    const kinds = new Set(this.#rows.map(({ kind }) => kind).filter(Boolean));
+    if (kinds.size > 0) this.#threshold.follow(...kinds);
   }
 
   #acceptDrops() {
@@ -77,12 +85,14 @@ export class Files {
   async #open(file) {
     if (!file) return;
     this.#controller?.abort();
+    this.#file = file;
     this.#say(`Reading ${file.name}…`);
     try {
-      const { columns, rows } = await readRows(file);
-      [this.#name, this.#columns, this.#rows] = [file.name, columns, rows];
+      const { columns, rows, delimiter } = await readRows(file);
+      if (this.#file !== file) return; // another one was dropped meanwhile
+      [this.#name, this.#columns, this.#rows, this.#delimiter] = [file.name, columns, rows, delimiter];
     } catch (error) {
-      this.#say(error.message, true);
+      if (this.#file === file) this.#say(error.message, true);
       return;
     }
     this.#offer(recognise(this.#columns));
@@ -150,8 +160,7 @@ export class Files {
   }
 
   #scored() {
-    const { kind } = this.#rows.find((row) => row.kind) ?? {};
-    if (kind) this.#threshold.follow(kind);
+    this.follow();
     const quarter = Math.floor((4 * this.#done) / this.#rows.length);
     if (quarter > this.#said && quarter < 4) announce(`${25 * quarter} % scored`);
     this.#said = quarter;

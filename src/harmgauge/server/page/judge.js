@@ -60,9 +60,14 @@ export class Judge {
   }
 
   #typed() {
+    this.follow();
+    this.#latest.set(this.exchange);
+  }
+
+  /** Have the threshold speak of the kind of input that is typed here. */
+  follow() {
     const { exchange } = this;
     if (exchange) this.#threshold.follow(kindOf(exchange));
-    this.#latest.set(exchange);
   }
 
   #show(exchange, verdict, error) {

@@ -3,6 +3,7 @@
 import { $ } from "./dom.js";
 
 const NAME = "harmgauge-key";
+const POSSIBLE = /^[\x21-\x7e]+$/;
 
 /** The key, or null. */
 export const storedKey = () => sessionStorage.getItem(NAME);
@@ -30,6 +31,10 @@ function ask(refused) {
         const key = $("key-value").value.trim();
         if (dialog.returnValue !== "use" || key === "") {
           reject(new Error("This server needs an API key. Type again, or load the page anew, to give one."));
+          return;
+        }
+        if (!POSSIBLE.test(key)) {
+          resolve(ask(true)); // no header can carry it, so that no call would ever leave
           return;
         }
         sessionStorage.setItem(NAME, key);

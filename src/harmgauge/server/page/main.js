@@ -17,6 +17,7 @@ const compare = new Compare(threshold);
 const files = new Files(threshold);
 const snippets = new Snippets(question);
 
+const PARTS = { judge, compare, file: files };
 let view = "judge";
 
 /** The call that answers what is typed in the view that is shown. */
@@ -38,6 +39,7 @@ function show() {
     if (link.hash.slice(1) === view) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  PARTS[view].follow();
   snippets.show();
 }
 

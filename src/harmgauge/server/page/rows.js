@@ -5,7 +5,7 @@ import { CsvReader } from "./csv.js";
 const LARGEST = 200e6;
 
 /**
- * Read a file: `{columns, rows}`; a row is `{number, values, error}`.
+ * Read a file: `{columns, rows, delimiter}`; a row is `{number, values, error}`.
  * Throws where the file as a whole cannot be read.
  */
 export async function readRows(file) {
@@ -22,7 +22,7 @@ export async function readRows(file) {
   }
   reader.end();
   if (reader.rows.length === 0) throw new Error("This file has no rows.");
-  return { columns: reader.columns, rows: reader.rows };
+  return { columns: reader.columns, rows: reader.rows, delimiter: reader.delimiter };
 }
 
 /** Not every browser can iterate over a stream. */
@@ -35,6 +35,10 @@ class CsvTable {
   columns = null;
   rows = [];
   #reader = new CsvReader();
+
+  get delimiter() {
+    return this.#reader.delimiter;
+  }
 
   push(text) {
     this.#take(this.#reader.push(text));
@@ -67,6 +71,7 @@ function header(cells) {
 
 class JsonLines {
   rows = [];
+  delimiter = ",";
   #columns = new Set();
   #rest = "";
   #line = 0;

@@ -19,6 +19,7 @@ export class Threshold extends EventTarget {
   #stored = [];
   #curves = null;
   #kind = null; // of what is judged
+  #kinds = []; // all of them, where a file has several
   #followed = true; // the curve is that of what is typed until another is chosen by hand
 
   constructor() {
@@ -71,11 +72,12 @@ export class Threshold extends EventTarget {
     this.#move(named?.cost ?? threshold ?? 0, named?.name);
   }
 
-  /** Show the curve of the kind of input that is being judged. */
-  follow(kind) {
-    if (kind === this.#kind) return;
-    this.#kind = kind;
-    if (this.#followed && this.#curves && kind in this.#curves) $("curve-kind").value = kind;
+  /** Show the curve of the first kind of input that is being judged, and what is promised of all. */
+  follow(...kinds) {
+    if (kinds.join() === this.#kinds.join()) return;
+    this.#kinds = kinds;
+    [this.#kind] = kinds;
+    if (this.#followed && this.#curves && this.#kind in this.#curves) $("curve-kind").value = this.#kind;
     this.#explain();
   }
 
@@ -108,8 +110,10 @@ export class Threshold extends EventTarget {
         : "A threshold of your own: nothing is promised for it.";
     }
     const { kinds = [] } = stored;
-    if (this.#kind && kinds.length > 0 && !kinds.includes(this.#kind)) {
-      return `${stored.name} rests on ${kinds.map((kind) => KINDS[kind]).join(" and ")}; of ${KINDS[this.#kind]} it promises nothing.`;
+    const words = (some) => some.map((kind) => KINDS[kind] ?? kind).join(" and ");
+    const others = kinds.length > 0 ? this.#kinds.filter((kind) => !kinds.includes(kind)) : [];
+    if (others.length > 0) {
+      return `${stored.name} rests on ${words(kinds)}; of ${words(others)} it promises nothing.`;
     }
     return (
       `${stored.name} promises at most ${promised(stored.false_positive_rate)} false alarms on safe ` +
