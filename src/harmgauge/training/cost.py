@@ -79,7 +79,7 @@ def train(
     accelerator.init_trackers(recipe.name)
     trained = model
     if sharded:
-        trained = to_be_sharded(model, recipe.optim, accelerator, precision)
+        trained = to_be_sharded(model, recipe, accelerator, precision)
     schedule = make_schedule(train_examples, recipe.optim, recipe.seed)
     optimizer = torch.optim.AdamW(
         _parameter_groups(trained, recipe.optim),
