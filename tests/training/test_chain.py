@@ -1,4 +1,4 @@
-"""Each recipe's whole chain on a tiny model of its architecture: sft, train, score, evaluate."""
+"""Each recipe's whole chain on a tiny model of its kind: sft, train, export, score, evaluate."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def fine_tuned(recipe: str, base: Path, data: Path, out: Path, *changes: str) ->
 
 
 def judged(recipe: str, base: Path, data: Path, out: Path, *changes: str) -> Path:
-    """Train a gauge, score an exchange with it, measure it; returns its bundle."""
+    """Train a gauge, score an exchange with it, measure and export it; returns its bundle."""
     harmgauge(
         *("train", f"recipes/{recipe}.yaml", f"base={base}", f"data.root={data}", *SHORT),
         *("optim.batch_tokens=256", *changes, "--out", out, "--quiet"),
@@ -111,6 +111,9 @@ def judged(recipe: str, base: Path, data: Path, out: Path, *changes: str) -> Pat
     ((_, measured),) = measurement["gauges"].items()
     assert measured["figures"]["auroc"]["n"] == 120
     assert 0 <= measured["figures"]["auroc"]["value"] <= 1
+    harmgauge("export", "--gauge", bundle, "--to", "transformers", out / "exported")
+    config = json.loads((out / "exported" / "config.json").read_text())
+    assert config["model_type"] == "harmgauge"
     return bundle
 
 

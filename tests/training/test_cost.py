@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from harmgauge.errors import HarmgaugeError, RecipeError
 from harmgauge.training.checkpoints import Progress
@@ -111,6 +112,8 @@ def test_a_resumed_run_ends_in_the_same_weights(tmp_path, make_recipe, encoder_b
     with (run / "log.jsonl").open("a") as file:
         file.write('{"step": 11, "lo')
     resumed, _ = fit(recipe, run, resume=True)
+    trained = {name for name, p in resumed.model.named_parameters() if p.requires_grad}
+    assert load_file(run / "checkpoint" / "model.safetensors").keys() == trained
 
     expected, found = weights(whole.model), weights(resumed.model)
     assert expected.keys() == found.keys()

@@ -179,6 +179,20 @@ def test_attention_that_leaks_is_found_out(monkeypatch):
     assert model.backbone.config._attn_implementation == "sdpa"
 
 
+def test_a_model_that_fails_on_a_row_reads_padded_batches():
+    model = make_model("llama")
+    real = model.backbone.forward
+
+    def forward(*args, segments=None, **options):
+        if segments is not None:
+            raise AttributeError("no such thing")
+        return real(*args, **options)
+
+    model.backbone.forward = forward
+    assert choose_packing(model) == "padded"
+    assert model.backbone.config._attn_implementation == "sdpa"
+
+
 def test_a_window_of_attention_is_found_out_only_at_full_length(monkeypatch):
     model = make_model("gemma3")
     visible = packing._visible

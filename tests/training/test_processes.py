@@ -9,7 +9,7 @@ import pytest
 
 from harmgauge.errors import RecipeError
 from harmgauge.training import processes
-from harmgauge.training.sharding import is_sharded
+from harmgauge.training.sharding import is_sharded, to_be_sharded
 
 
 def as_process(monkeypatch, rank: int, count: int) -> None:
@@ -40,6 +40,20 @@ def test_one_process_is_the_main_one():
     assert processes.is_main()
     assert not is_sharded()
     assert processes.dealt(3) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"optim": {"ema": 0.9}}, "optim.ema averages whole weights"),
+        ({"model": {"quantise": "nf4", "lora": {}}}, "model.quantise=nf4 .* take model.dtype"),
+    ],
+    ids=["average", "4 bits"],
+)
+def test_what_cannot_be_sharded_is_refused(changes, says, make_recipe, tmp_path):
+    accelerator = SimpleNamespace(distributed_type="FSDP")
+    with pytest.raises(RecipeError, match=says):
+        to_be_sharded(None, make_recipe(tmp_path, **changes), accelerator, "no")
 
 
 @pytest.mark.parametrize("name", ["ddp", "fsdp", "deepspeed"])

@@ -131,6 +131,13 @@ def test_a_chat_template_is_followed_and_the_end_of_the_turn_learnt(make, rows, 
     chat = {"max_tokens": MAX_TOKENS, "template": "chat"}
     job = pipeline.prepare(make(base=base, model=chat), rows)
     judge = load_base(base, Model(**chat))
+    job.provenance.write(Path(base))  # as if this were the model that was fine-tuned
+    layouts = [
+        load_base(base, Model(max_tokens=MAX_TOKENS, template=template)).model.spec.layout
+        for template in (None, "turns")
+    ]
+    assert layouts[0] == judge.model.spec.layout
+    assert not layouts[1].turns
     windower = Windower(judge.tokenizer, judge.model.spec.layout)
     _, closing = windower.turns["assistant"]
     assert closing

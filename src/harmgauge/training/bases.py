@@ -18,7 +18,7 @@ from ..members import member_names
 from .model import CostModel, check_positions, new_cost_model
 from .recipe import Model
 from .reopen import read_cost_model
-from .sft.provenance import read_provenance
+from .sft.provenance import read_provenance, template_for
 from .vocabulary import check_vocabulary
 
 GAUGE = "gauge:"
@@ -58,7 +58,7 @@ def load_base(base: str, settings: Model) -> Base:
         pooling=settings.pooling,
         dropout=settings.dropout,
         base_sha256=weights_sha256(place),
-        template=settings.template or "turns",
+        template=template_for(settings.template, tuned),
         dtype=getattr(torch, settings.dtype),
         quantise=settings.quantise is not None,
     )

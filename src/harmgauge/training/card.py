@@ -175,8 +175,18 @@ def _limits(manifest: Manifest) -> list[str]:
         if known
         else "- **No categories.** `categories` of a verdict is `null`: unknown, not absent. So "
         "are `spans` and `disguised`.",
+        *_members(manifest),
         "- **Its labels are its judgement.** It repeats what the raters of its data thought, their "
         "errors and biases included, and is no legal or clinical judgement. Keep a person where a "
         "mistake matters.",
         "- **No defence against an adversary** who can try texts until one passes.",
+    ]
+
+
+def _members(manifest: Manifest) -> list[str]:
+    if not manifest.members:
+        return []
+    return [
+        f"- **Uncertainty** is how far its {manifest.members} members lie apart. They share one "
+        "backbone and its errors: see what abstaining by it buys, `harmgauge evaluate`."
     ]

@@ -65,16 +65,18 @@ def trainable_state(model: CostModel, new: dict[str, Tensor] | None = None) -> d
     return state
 
 
-def write_same_names(accelerator: Accelerator) -> None:
-    """Have checkpoints name weights alike, whatever the number of processes that write and read."""
+def keep_trained_weights(accelerator: Accelerator) -> None:
+    """Have checkpoints hold what is trained alone, since the rest is the base's, by the same names
+    whatever the number of processes that write and read. Sharded ones hold all."""
 
-    def bare(models: list[Any], weights: list[dict[str, Tensor]], folder: str) -> None:
-        weights[:] = [accelerator.unwrap_model(model).state_dict() for model in models if weights]
+    def trained(models: list[Any], weights: list[dict[str, Tensor]], folder: str) -> None:
+        whole = (accelerator.unwrap_model(model) for model in models if weights)
+        weights[:] = [trainable_state(model) for model in whole]
 
     def unwrap(models: list[Any], folder: str) -> None:
         models[:] = [accelerator.unwrap_model(model) for model in models]
 
-    accelerator.register_save_state_pre_hook(bare)
+    accelerator.register_save_state_pre_hook(trained)
     accelerator.register_load_state_pre_hook(unwrap)
 
 
@@ -121,7 +123,7 @@ def load_checkpoint(
             f"{run} was begun with {begun}, not {now}; resume with the same launcher's settings"
         )
     try:
-        accelerator.load_state(str(folder))
+        accelerator.load_state(str(folder), **({} if layout else {"strict": False}))
     except _UNREADABLE as error:
         raise _damaged(folder) from error
     return progress

@@ -23,10 +23,10 @@ from .checkpoints import (
     Progress,
     cut_log,
     fingerprint,
+    keep_trained_weights,
     load_checkpoint,
     save_checkpoint,
     trainable_state,
-    write_same_names,
     write_tensors,
 )
 from .divergence import check_costs, check_step, set_rates
@@ -79,7 +79,7 @@ def train(
     accelerator.init_trackers(recipe.name)
     trained = model
     if sharded:
-        trained = to_be_sharded(model, recipe.optim, accelerator, precision)
+        trained = to_be_sharded(model, recipe, accelerator, precision)
     schedule = make_schedule(train_examples, recipe.optim, recipe.seed)
     optimizer = torch.optim.AdamW(
         _parameter_groups(trained, recipe.optim),
@@ -101,7 +101,7 @@ def train(
     trained, optimizer = accelerator.prepare(trained, optimizer)
     accelerator.register_for_checkpointing(scheduler)
     candidates = {"last": trained} | ({} if average is None else {"average": average.module})
-    write_same_names(accelerator)
+    keep_trained_weights(accelerator)
 
     new = Progress(data=fingerprint(train_examples), layout=layout(accelerator))
     rates = [group["initial_lr"] for group in optimizer.param_groups]

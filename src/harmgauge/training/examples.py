@@ -219,7 +219,7 @@ def _reasons(report: SourceReport) -> str:
     counts = {
         "unreadable or blank": report.bad,
         "without label": report.unlabelled,
-        "of another kind or left out by their label": report.left_out,
+        "of another kind, in a file of apart_from or left out by their label": report.left_out,
         "pairs with identical responses": report.identical_responses,
         "contradictory": report.contradictory,
     }

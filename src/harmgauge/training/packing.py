@@ -137,7 +137,7 @@ def choose_packing(model: CostModel) -> Packing:
     for model.packing in ways:
         try:
             found = _pooled(model, ids, mask)
-        except (TypeError, ValueError, RuntimeError, IndexError):  # takes no segments, or no row
+        except Exception:  # whatever a model does that takes no segments, or no row
             continue
         if (found - expected).abs().max() <= _TOLERANCE * expected.abs().max():
             break

@@ -31,6 +31,8 @@ class Plan:
     trainable: int
     tokens_per_second: float
     """forward and backward, measured on this machine as it is now"""
+    device: str
+    """what that was measured on, in words"""
     minutes: float
     """steps alone; evaluations come on top"""
     memory_gb: float
@@ -41,8 +43,7 @@ class Plan:
             f"{self.examples:,} examples, {self.schedule}\n"
             f"{self.trainable:,} of {self.parameters:,} parameters trained\n"
             f"about {max(self.minutes, 1):.0f} min at {self.tokens_per_second:,.0f} tokens/s on "
-            f"{torch.get_num_threads()} CPU threads, evaluations aside; "
-            f"about {self.memory_gb:.1f} GB of memory"
+            f"{self.device}, evaluations aside; about {self.memory_gb:.1f} GB of memory"
         )
 
 
@@ -50,6 +51,8 @@ def make_plan(model: CostModel, examples: Sequence[Example], schedule: Schedule)
     """Time a few forward and backward passes on a copy of the model."""
     trial = copy.deepcopy(model).train()
     device = next(trial.parameters()).device  # a GPU where the base is held in 4 bits
+    on_gpu = device.type != "cpu"
+    trial.to(device)  # the head too
     batches = [batch for step in schedule.steps for batch in step]
     spread = [batches[i * (len(batches) - 1) // (TRIALS - 1)] for i in range(TRIALS)]
     seconds = tokens = 0.0
@@ -58,6 +61,8 @@ def make_plan(model: CostModel, examples: Sequence[Example], schedule: Schedule)
         ids, mask = collate(sequences)
         started = time.perf_counter()
         trial(ids.to(device), mask.to(device)).square().mean().backward()
+        if on_gpu:  # it goes on with its work while Python does
+            torch.accelerator.synchronize()
         if number:  # the first pass pays for memory that later ones reuse
             seconds += time.perf_counter() - started
             tokens += row_length(sequences, trial.packing)
@@ -72,6 +77,7 @@ def make_plan(model: CostModel, examples: Sequence[Example], schedule: Schedule)
         parameters=sum(p.numel() for p in model.parameters()),
         trainable=trainable,
         tokens_per_second=rate,
+        device="a GPU" if on_gpu else f"{torch.get_num_threads()} CPU threads",
         minutes=schedule.tokens / rate / 60,
         memory_gb=(peak + 8 * trainable) / 1e9,
     )

@@ -110,7 +110,7 @@ class Backbone(Section):
 
     template: Literal["turns", "chat"] | None = None
     """turns: plain text of harmgauge's own; chat: what the base's chat template writes around each
-    turn. By default turns; a gauge keeps its own"""
+    turn. By default what a gauge or a fine-tuned base has learnt, else turns"""
     lora: Lora | None = None
     """adapters, merged into the weights at the end; null trains all weights"""
     dtype: Literal["float32", "bfloat16"] = "float32"

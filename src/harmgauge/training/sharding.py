@@ -10,7 +10,7 @@ from accelerate.utils import DistributedType, parse_flag_from_env
 
 from ..errors import RecipeError
 from .model import CostModel
-from .recipe import Optim
+from .recipe import Recipe
 
 
 def is_sharded() -> bool:
@@ -25,17 +25,23 @@ def layout(accelerator: Accelerator) -> str:
 
 
 def to_be_sharded(
-    model: CostModel, optim: Optim, accelerator: Accelerator, precision: str
+    model: CostModel, recipe: Recipe, accelerator: Accelerator, precision: str
 ) -> CostModel:
     """A copy of the model for `accelerator` to cut up; the model itself stays whole.
 
     Raises:
-        RecipeError: `optim.ema` needs whole weights in each process.
+        RecipeError: `optim.ema` needs whole weights in each process, or `model.quantise` makes
+            weights that FSDP cannot cut up.
     """
-    if optim.ema is not None:
+    if recipe.optim.ema is not None:
         raise RecipeError(
             "optim.ema averages whole weights, which no process has under FSDP and DeepSpeed; "
             "leave it out, or launch with the configuration of DDP"
+        )
+    if recipe.model.quantise and accelerator.distributed_type == DistributedType.FSDP:
+        raise RecipeError(
+            f"model.quantise={recipe.model.quantise} holds the base in numbers that FSDP cannot "
+            "cut up; take model.dtype=bfloat16, or launch with the configuration of DDP"
         )
     trained = copy.deepcopy(model)
     trained._no_split_modules = getattr(model.backbone, "_no_split_modules", None)
@@ -45,6 +51,6 @@ def to_be_sharded(
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
         accelerator.state.deepspeed_plugin.deepspeed_config |= {
             "train_micro_batch_size_per_gpu": 1,  # it asks for one, and batches are ours
-            "gradient_clipping": optim.clip,
+            "gradient_clipping": recipe.optim.clip,
         }
     return trained

@@ -32,7 +32,7 @@ from ..run_folder import check_run_folder, replaced_folder
 from ..source_table import source_table
 from ..vocabulary import check_vocabulary
 from .packing import check_packing
-from .provenance import Provenance, read_provenance
+from .provenance import Provenance, read_provenance, template_for
 from .recipe import Model, SftRecipe
 from .rows import SftRows, Tokens, check_rows, read_rows_of, tokenise
 from .trainer import last_checkpoint, make_trainer
@@ -81,11 +81,9 @@ def prepare(recipe: SftRecipe, folder: Path) -> SftJob:
     config = load_config(place)
     if config.is_encoder_decoder or is_encoder(config):
         raise RecipeError(f"base {recipe.base!r} is no causal language model; name one that is")
+    template = template_for(recipe.model.template, earlier)
     tokenizer, layout = load_tokenizer(
-        place,
-        recipe.model.max_tokens,
-        encoder=False,
-        template=recipe.model.template or "turns",
+        place, recipe.model.max_tokens, encoder=False, template=template
     )
     windower = Windower(tokenizer.backend_tokenizer, layout)
     _, closing = windower.turns["assistant"]
@@ -116,6 +114,7 @@ def prepare(recipe: SftRecipe, folder: Path) -> SftJob:
             earlier.title if earlier else name,
             weights_sha256(place),
             (*inherited, *_sources(rows)),
+            template,
         ),
     )
 

@@ -6,10 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ... import __version__
 from ...errors import RecipeError
+
+if TYPE_CHECKING:
+    from ..model import Template
 
 FILE = "sft.json"
 """beside the weights"""
@@ -27,6 +30,8 @@ class Provenance:
     base_sha256: str | None
     data: tuple[Mapping[str, Any], ...]
     """`source`, `licence`, `rows`, those of the base first, where it was fine-tuned too"""
+    template: Template = "turns"
+    """how turns were written, see `recipe.Backbone.template`"""
     code_version: str = __version__
 
     @property
@@ -61,3 +66,8 @@ def read_provenance(folder: str | Path) -> Provenance | None:
             f"{path} cannot be read, and says what this base learnt from; copy the folder again"
         ) from None
     return made
+
+
+def template_for(asked: Template | None, base: Provenance | None) -> Template:
+    """How turns are to be written: as a recipe asks, else as its base has learnt them."""
+    return asked or (base.template if base else "turns")

@@ -70,7 +70,7 @@ class Model(Backbone):
     """How the language model is read and trained."""
 
     max_tokens: int = Field(default=512, ge=16)
-    """longest sequence; should be that of the cost model's recipe, as should `template`"""
+    """longest sequence; should be that of the cost model's recipe"""
 
 
 class Optim(Section):
