@@ -387,7 +387,7 @@ def test_a_csv_keeps_its_separator(visit):
     scored(page)
     text = download(page, "csv")
     assert text.startswith("\ufeffprompt;note;cost;")
-    assert '\r\nHi;"x,y";' in text
+    assert '\nHi;"x,y";' in text
 
 
 def test_a_row_that_the_server_refuses_fails_alone(visit, gauge):
