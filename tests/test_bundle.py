@@ -1,14 +1,19 @@
 import json
 import math
+import re
+import shutil
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
 from harmgauge.bundle import Manifest, read_bundle, write_bundle
 from harmgauge.calibration import Calibration
 from harmgauge.errors import BundleError
+from harmgauge.gauges import find
 from harmgauge.thresholds import Threshold
 from harmgauge.windows import Layout
+from kills import killed
 
 MANIFEST = Manifest(
     name="tiny",
@@ -103,6 +108,28 @@ def test_a_failed_write_leaves_the_older_bundle(bundle, tmp_path):
         write_bundle(bundle, MANIFEST, {"model.onnx": tmp_path / "missing"})
     read_bundle(bundle)
     assert [path.name for path in bundle.parent.iterdir()] == ["tiny"]
+
+
+def test_a_kill_at_any_write_leaves_a_bundle_or_says_where_it_is(bundle, tmp_path):
+    files = {name: bundle / name for name in read_bundle(bundle).files}
+    newer = replace(MANIFEST, name="newer")
+    places = set()
+    for at in range(20):
+        write_bundle(bundle, MANIFEST, files)
+        with killed(tmp_path, at):
+            write_bundle(bundle, newer, files)
+        if bundle.exists():
+            places.add(read_bundle(bundle).name)
+        else:
+            with pytest.raises(BundleError, match=r"a kill left it in .*, move") as told:
+                find(bundle)
+            left = re.search("left it in (.*), move", str(told.value)).group(1)
+            Path(left).rename(bundle)
+            assert read_bundle(bundle).name == "newer"
+            places.add("beside")
+        for scratch in bundle.parent.glob(".tiny.*"):
+            shutil.rmtree(scratch)
+    assert places == {"tiny", "beside", "newer"}
 
 
 def test_a_tampered_file_is_refused(bundle):

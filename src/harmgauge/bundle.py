@@ -186,6 +186,9 @@ class Manifest:
 def write_bundle(folder: Path, manifest: Manifest, files: Mapping[str, Path]) -> Manifest:
     """Write a bundle, whole or not at all; an older bundle in `folder` is replaced.
 
+    No system replaces a folder in one step: a kill between the two leaves both bundles beside it,
+    where `left_by_a_kill` finds the new one.
+
     Args:
         folder: where the bundle goes.
         manifest: what to say about it; `manifest.files` is filled in here.
@@ -214,6 +217,12 @@ def write_bundle(folder: Path, manifest: Manifest, files: Mapping[str, Path]) ->
             os.replace(folder, Path(scratch) / "old")
         os.replace(new, folder)
     return manifest
+
+
+def left_by_a_kill(folder: Path) -> Path | None:
+    """Where the bundle is that was about to take the place of an older one in `folder`."""
+    left = sorted(folder.parent.glob(f".{folder.name}.*/new/{MANIFEST}"))
+    return None if folder.exists() or not left else left[-1].parent
 
 
 def read_bundle(folder: Path) -> Manifest:

@@ -18,6 +18,8 @@ def main() -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # until the end
     try:
         cli(["train", *sys.argv[1:]], prog_name="harmgauge", standalone_mode=False)
+    except click.Abort:  # Ctrl-C
+        raise SystemExit(130) from None
     except Exception as error:
         if not failed_first():
             raise SystemExit(2) from None

@@ -7,8 +7,10 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Timer
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["harmgauge.training.pipeline", "harmgauge.cli.train"])
@@ -69,6 +71,19 @@ def _before_step(number: int, act: Callable[[], None]) -> None:
 
 def killed_at_step_11(rank: int) -> None:
     _before_step(11, lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def interrupted_at_step_11(rank: int) -> None:
+    """Ctrl-C, which finds the second process in the exchange of gradients."""
+
+    def interrupt() -> None:
+        if rank == 1:
+            Timer(2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        else:
+            time.sleep(4)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    _before_step(11, interrupt)
 
 
 def error_on_rank_1(rank: int) -> None:

@@ -72,6 +72,15 @@ def test_what_does_not_fit_is_refused(bundle):
         load_base("gauge:nobody", Model())
 
 
+def test_a_gauge_is_no_base_without_its_head_and_what_it_learnt_from(bundle, tmp_path):
+    with pytest.raises(RecipeError, match=f"{bundle} is a gauge, .* base: gauge: and the folder"):
+        load_base(str(bundle), Model(max_tokens=MAX_TOKENS))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "recipe.json").write_text("{}")
+    with pytest.raises(RecipeError, match=r"folder of a run, .*run/model of harmgauge sft"):
+        load_base(str(tmp_path / "run"), Model(max_tokens=MAX_TOKENS))
+
+
 def test_a_gauge_trained_further_keeps_what_it_knew(tmp_path, encoder_base, make_recipe):
     first = run(make_recipe(encoder_base), tmp_path, tmp_path / "first", quiet=True)
     further = make_recipe(

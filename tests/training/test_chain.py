@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -141,6 +143,25 @@ def test_a_language_model_is_fine_tuned_and_becomes_a_gauge(recipe, data, tmp_pa
     assert learnt[-len(sources(recipe)) :] == sources(recipe)
     assert not any("adapter" in name for name in manifest.files)
     assert bool(manifest.layout.turns) == bool(changes)
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_page_lead_from_nothing_to_a_gauge(tmp_path, monkeypatch):
+    """Those of docs/train.md as they stand there, but for a tiny Llama in place of the Hub's."""
+    page = Path("docs/train.md").read_text(encoding="utf-8")
+    section = page.split("### A Llama-sized cost model on one GPU")[1]
+    install, tune, *others = re.search(r"```sh\n(.*?)```", section, re.DOTALL)[1].splitlines()
+    assert install == "pip install '.[train]'"
+    model = make_language_model("llama", max_position_embeddings=512)
+    base = save_base(tmp_path / "base", model, start="[CLS]")
+    (tmp_path / "recipes").symlink_to(Path("recipes").resolve())
+    monkeypatch.chdir(tmp_path)
+    for command in (f"{tune} base={base}", *others):
+        program, *arguments = shlex.split(command)
+        assert program == "harmgauge"
+        harmgauge(*arguments)
+    manifest = read_bundle(Path("runs/llama-2-7b/bundle"))
+    assert manifest.base["name"] == "sft-llama-2-7b (SFT of base)"
 
 
 @pytest.mark.slow

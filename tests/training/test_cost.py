@@ -207,10 +207,19 @@ def test_costs_that_are_not_finite_stop_before_a_checkpoint_is_chosen(
     assert not (tmp_path / "best.safetensors").exists()
 
 
-def test_a_run_is_not_resumed_on_other_rows(tmp_path, make_recipe, encoder_base):
-    recipe = make_recipe(encoder_base, optim={"batch_tokens": 256, "max_steps": 7})
+@pytest.mark.parametrize(
+    ("model", "change"),
+    [({}, {"unsafe": (0.5,)}), ({"members": 2}, {"id": "another"})],
+    ids=["labels", "ids that members draw by"],
+)
+def test_a_run_is_not_resumed_on_other_rows(tmp_path, make_recipe, encoder_base, model, change):
+    recipe = make_recipe(
+        encoder_base,
+        model={"max_tokens": 32, **model},
+        optim={"batch_tokens": 256, "max_steps": 7},
+    )
     job, _ = fit(recipe, tmp_path)
-    job.train[0] = replace(job.train[0], unsafe=(0.5,))
+    job.train[0] = replace(job.train[0], **change)
     with pytest.raises(RecipeError, match="training rows are not those"):
         train(job.model, job.train, job.valid, recipe, tmp_path, quiet=True, resume=True)
 

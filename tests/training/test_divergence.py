@@ -72,6 +72,41 @@ def test_a_run_goes_on_from_its_checkpoint_at_a_lower_rate(
     assert len(after) == len(job.schedule.steps)
 
 
+def test_the_best_weights_are_never_those_of_steps_that_were_left(
+    tmp_path, make_recipe, encoder_base, monkeypatch
+):
+    watch = {"every": 5, "checkpoint_every": 7}
+    recipe = make_recipe(encoder_base, optim={**OPTIM, "max_steps": 15}, evaluate=watch)
+    best = tmp_path / "best.safetensors"
+    found = []
+
+    def measured(*scores):
+        """Validation says this: before training starts, and at each evaluation."""
+        told = iter(scores)
+
+        def metrics(*_):
+            found.append(best.read_bytes() if best.exists() else b"")
+            return {"auroc_mean": next(told)}
+
+        monkeypatch.setattr(cost, "validation_metrics", metrics)
+
+    job = prepare(recipe, tmp_path)
+    measured(0.5, 0.5, 0.7, 0.9)
+    with monkeypatch.context() as patch:
+        stop_at(12, patch)
+        with pytest.raises(TrainingError, match="not finite at step 12"):
+            train(job.model, job.train, job.watched, recipe, tmp_path, quiet=True)
+    of_step_5, of_step_10 = found[3], best.read_bytes()
+    assert of_step_5 != of_step_10
+    lower = {**OPTIM, "max_steps": 15, "learning_rate": 3e-4}
+    recipe = make_recipe(encoder_base, optim=lower, evaluate=watch)
+    measured(0.5, 0.5, 0.6, 0.6)  # the first is of the rows themselves, by `prepare`
+    job = prepare(recipe, tmp_path)
+    progress = train(job.model, job.train, job.watched, recipe, tmp_path, resume=True, quiet=True)
+    assert progress.best_step == 5
+    assert best.read_bytes() == of_step_5
+
+
 def test_rates_and_nothing_else_of_the_training_may_differ(tmp_path, make_recipe, encoder_base):
     recipe = make_recipe(encoder_base, optim=OPTIM)
     (tmp_path / "recipe.json").write_text(recipe.model_dump_json(by_alias=True))

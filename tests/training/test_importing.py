@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("transformers")
 
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from harmgauge import BundleError, Exchange, RecipeError, load
@@ -133,6 +134,51 @@ def test_a_head_that_is_not_known_is_refused(tmp_path, monkeypatch):
     with pytest.raises(BundleError, match="score otherwise than in transformers"):
         bundle_of(tmp_path / "hf", tmp_path / "bundle", "unsafe-high")
     assert not (tmp_path / "bundle").exists()
+
+
+def cut(folder):
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:200])
+
+
+def resize(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "intermediate_size": 16}))
+
+
+def lose_the_tokenizer(folder):
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).unlink()
+
+
+def add_a_token(folder):
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.add_tokens(["sleet"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def spoil(folder):
+    weights = load_file(folder / "model.safetensors")
+    weights["classifier.bias"] *= torch.nan
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (cut, r"cannot be read as a sequence classifier \(SafetensorError\)"),
+        (resize, r"cannot be read as a sequence classifier \(RuntimeError\)"),
+        (lose_the_tokenizer, r"has no tokenizer\.json; put it into the folder"),
+        (add_a_token, r"has token \d+, but the model only \d+ embeddings"),
+        (spoil, "gives probe texts no finite score: its weights are damaged"),
+    ],
+)
+def test_what_is_not_whole_is_told_in_a_sentence(damage, says, tmp_path):
+    make(tmp_path / "theirs", "bert")
+    damage(tmp_path / "theirs")
+    with pytest.raises((RecipeError, BundleError), match=says):
+        bundle_of(tmp_path / "theirs", tmp_path / "gauge", "unsafe-high")
+    assert not (tmp_path / "gauge").exists()
 
 
 def test_a_layout_of_turns_that_is_damaged_is_refused(tmp_path, tiny_bundle):

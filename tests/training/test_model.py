@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -58,6 +60,21 @@ def test_a_base_that_lacks_a_file_is_refused(tmp_path, encoder_base, lost, said)
     with pytest.raises(RecipeError, match=said):
         new_cost_model(str(folder), max_tokens=32)
     (folder / "model.safetensors").write_bytes(b"no weights at all")
+    with pytest.raises(RecipeError, match="weights or the tokenizer of base"):
+        new_cost_model(str(folder), max_tokens=32)
+
+
+@pytest.mark.parametrize("config", ['{"model_type": "of tomorrow"}', '{"model_type": '])
+def test_a_config_that_cannot_be_read_is_told_from_a_folder_that_is_not_there(tmp_path, config):
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(RecipeError, match=r"config\.json of base .* install a later transformers"):
+        new_cost_model(str(tmp_path), max_tokens=32)
+
+
+def test_a_config_of_other_sizes_than_the_weights_is_refused(tmp_path, encoder_base):
+    folder = Path(shutil.copytree(encoder_base, tmp_path / "base"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "intermediate_size": 16}))
     with pytest.raises(RecipeError, match="weights or the tokenizer of base"):
         new_cost_model(str(folder), max_tokens=32)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,15 @@ from harmgauge.bundle import read_bundle
 from harmgauge.cli.main import cli
 from harmgauge.errors import HarmgaugeError, RecipeError
 from harmgauge.training.bases import load_base
+from harmgauge.training.examples import load_sources
 from harmgauge.training.pipeline import prepare as prepare_gauge
 from harmgauge.training.pipeline import run as train_gauge
 from harmgauge.training.recipe import Model
+from harmgauge.training.run_folder import check_run_folder
 from harmgauge.training.sft import packing, pipeline, recipe, trainer
 from harmgauge.training.sft.rows import IGNORED
 from harmgauge.windows import Windower
+from kills import killed
 from tiny import CHATML, MAX_TOKENS, make_language_model, save_base
 
 PAGE = Path("docs/sft.md").read_text(encoding="utf-8")
@@ -190,6 +194,17 @@ def test_the_safer_response_of_pairs_is_learnt(make, rows):
     assert all(exchange.response.startswith("nice ") for exchange in read)
 
 
+def test_identical_responses_teach_no_safer_one(make, tmp_path):
+    pairs = [
+        {"prompt": f"hello {i}", "chosen": "nice", "rejected": "nice" if i else "rain"}
+        for i in range(20)
+    ]
+    write_rows(tmp_path / "pairs.jsonl", pairs)
+    read = make({"path": str(tmp_path / "pairs.jsonl")}).data.read()
+    (loaded,) = load_sources(read.train, read, tmp_path)
+    assert (loaded.report.identical_responses, loaded.report.used) == (19, 1)
+
+
 def test_unsafe_singles_are_left_out_if_asked(make, rows):
     everything = pipeline.prepare(make({"path": "singles/train.jsonl"}), rows)
     safe = pipeline.prepare(make({"path": "singles/train.jsonl", "safe_only": True}), rows)
@@ -276,9 +291,14 @@ def tuned(tmp_path_factory, make) -> Path:
     """A run by low-rank adapters."""
     folder = tmp_path_factory.mktemp("tuned")
     made = make(model={"max_tokens": MAX_TOKENS, "lora": {"rank": 4}})
-    result = sft(write_recipe(folder, made), "--out", folder / "run", "--quiet")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        result = sft(write_recipe(folder, made), "--out", folder / "run", "--quiet")
     assert result.exit_code == 0, (result.exception, result.output)
     assert result.stdout == f"model written: {folder / 'run' / 'model'}\n"
+    assert result.stderr == ""
+    shown = (FutureWarning, UserWarning)  # by default; others are for developers
+    assert not [each.message for each in said if issubclass(each.category, shown)]
     return folder / "run"
 
 
@@ -311,6 +331,13 @@ def test_train_goes_on_from_it_and_inherits_its_data(tuned, make_recipe, tmp_pat
     ]
     with pytest.raises(RecipeError, match="tiny-sft: alpaca, which the base learnt from, has"):
         prepare_gauge(make_recipe(base), tmp_path)
+
+
+def test_each_verb_has_a_run_folder_of_its_own(tuned, make_recipe, tmp_path):
+    with pytest.raises(RecipeError, match=f"{tuned} holds a run of another verb"):
+        train_gauge(make_recipe(tuned / "model"), tmp_path, tuned, resume=True)
+    with pytest.raises(RecipeError, match=f"{tuned}/model of harmgauge sft"):
+        train_gauge(make_recipe(tuned), tmp_path, tmp_path / "run")
 
 
 def test_a_second_stage_inherits_the_data_of_the_first(tuned, make, rows):
@@ -348,9 +375,22 @@ def test_a_killed_run_resumes_to_the_same_weights(make, tmp_path, monkeypatch):
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     records = (tmp_path / "killed" / "log.jsonl").read_text().splitlines()
     assert [r["step"] for r in map(json.loads, records) if "loss" in r] == [1, 2, 3, 4, 5, 6]
+    last = tmp_path / "killed" / "checkpoints" / "checkpoint-6"
+    for name in ("optimizer.pt", "model.safetensors"):
+        (last / name).write_bytes((last / name).read_bytes()[:60])
+        with pytest.raises(HarmgaugeError, match=r"checkpoint-6 is damaged, .* remove it"):
+            pipeline.run(make(), tmp_path, tmp_path / "killed", resume=True, quiet=True)
     (tmp_path / "killed" / "rows.sha256").write_text("others")
     with pytest.raises(RecipeError, match="training rows are not those"):
         pipeline.run(make(), tmp_path, tmp_path / "killed", resume=True)
+
+
+@pytest.mark.parametrize("writes", [2, 3])
+def test_a_run_that_is_killed_before_its_first_step_can_be_resumed(make, rows, tmp_path, writes):
+    with killed(tmp_path / "run", writes):
+        pipeline.run(make(), rows, tmp_path / "run", quiet=True)
+    assert (tmp_path / "run").exists()
+    check_run_folder(tmp_path / "run", make(), True)
 
 
 def test_a_run_that_diverges_goes_on_at_a_lower_rate(make, tmp_path, monkeypatch):
@@ -366,7 +406,7 @@ def test_a_run_that_diverges_goes_on_at_a_lower_rate(make, tmp_path, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(trainer._Log, "on_log", diverge)
         told = sft(*command).exception
-    assert re.search("not finite at step 5, .* --resume and a lower optim.learning_rate", str(told))
+    assert re.search("not finite at step 5; .* --resume and a lower optim.learning_rate", str(told))
 
     def rates():
         lines = map(json.loads, (tmp_path / "run" / "log.jsonl").read_text().splitlines())
@@ -379,6 +419,14 @@ def test_a_run_that_diverges_goes_on_at_a_lower_rate(make, tmp_path, monkeypatch
     after = rates()
     assert [after[step] for step in (1, 2, 3, 4)] == [before[step] for step in (1, 2, 3, 4)]
     assert after[5] < before[4] / 9
+
+
+def test_a_base_that_is_no_number_is_told_before_it_is_trained(make, tmp_path):
+    model = make_language_model("llama")
+    torch.nn.init.constant_(model.lm_head.weight, float("nan"))
+    made = make(base=str(save_base(tmp_path / "base", model)))
+    told = sft(write_recipe(tmp_path, made), "--out", tmp_path / "run", "--quiet").exception
+    assert "not finite at step 0; nothing was trained yet: the base is damaged" in str(told)
 
 
 def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(make, rows, llama_base, tmp_path):
@@ -399,7 +447,11 @@ def test_a_tokenizer_with_more_tokens_than_embeddings_is_refused(make, rows, lla
         ({"model": {"max_tokens": MAX_TOKENS + 1}}, f"only {MAX_TOKENS} positions"),
         ({"model": {"max_tokens": 16, "lora": {"targets": ["other"]}}}, "lora.targets .* fit no"),
         ({"report_to": ["pigeon"]}, "report_to=pigeon: pigeon is not supported"),
-        ({"data": {"valid": [{"path": "alpaca/train.jsonl", "licence": NC}]}}, "no row is left"),
+        (
+            {"data": {"valid": [{"path": "alpaca/train.jsonl", "licence": NC}]}},
+            "no row is left in data.train of 40: 0 .* the prompts of 40 stand in the other part",
+        ),
+        ({"data": {"valid_share": 1e-9}}, "no row is left in data.valid of 0"),
         ({"data": {"train": [{"path": "none.jsonl", "licence": NC}]}}, "no file none.jsonl"),
     ],
     ids=lambda value: value if isinstance(value, str) else next(iter(value)),

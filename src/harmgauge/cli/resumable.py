@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,8 @@ def resumable(folder: Path) -> Iterator[None]:
         again = "give the same command again, nothing was trained yet"
         if (folder / "recipe.json").is_file():
             again = f"the same command with --resume goes on from the last checkpoint in {folder}"
-        click.echo(f"\nharmgauge: stopped; {again}", err=True)
+        if os.environ.get("RANK", "0") == "0":  # of a launcher's processes one tells it
+            click.echo(f"\nharmgauge: stopped; {again}", err=True)
         raise SystemExit(130) from None
     except HarmgaugeError:
         raise

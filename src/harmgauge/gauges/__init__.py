@@ -10,6 +10,7 @@ import importlib.util
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from ..bundle import left_by_a_kill
 from ..errors import BundleError
 
 DEFAULT = "mini"
@@ -42,6 +43,10 @@ def find(name_or_folder: str | Path | None = None) -> Path:
         return names[name]
     if name_or_folder is not None and Path(name).is_dir():
         return Path(name)
+    if left := left_by_a_kill(Path(name)):
+        raise BundleError(
+            f"there is no gauge {str(name)!r}: a kill left it in {left}, move that folder there"
+        )
     raise BundleError(
         f"there is no gauge {str(name)!r}: give the folder of a bundle, or the name of an "
         f"installed gauge ({', '.join(names) or 'none is installed'})"

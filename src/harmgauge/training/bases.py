@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
-from ..bundle import sha256
+from ..bundle import MANIFEST, sha256
 from ..errors import RecipeError
 from ..gauges import find
 from ..members import member_names
@@ -110,10 +110,24 @@ def cache_folder() -> Path:
 
 
 def resolve_base(base: str) -> str:
-    """The folder of a base where there is one; anything else is left to be a Hub id."""
+    """The folder of a base where there is one; anything else is left to be a Hub id.
+
+    Raises:
+        RecipeError: it is the folder of a gauge or of a run.
+    """
     for folder in (Path(base).expanduser(), cache_folder() / base):
+        if (folder / MANIFEST).is_file() or (folder / "harmgauge.json").is_file():
+            raise RecipeError(
+                f"{base} is a gauge, of which a base would lose the head, and what it learnt from; "
+                f"harmgauge train goes on with it by base: {GAUGE} and the folder of its bundle"
+            )
         if (folder / "config.json").is_file():
             return str(folder)
+        if (folder / "recipe.json").is_file():
+            raise RecipeError(
+                f"{base} is the folder of a run, not a base; name the folder in it: {base}/model "
+                f"of harmgauge sft, {GAUGE}{base}/bundle of harmgauge train"
+            )
     return base
 
 

@@ -23,6 +23,9 @@ from .examples import Example
 from .model import CostModel
 from .processes import is_main, wait
 
+BEST = "best.safetensors"
+"""trained weights of the best evaluation so far, in the run's folder and in each checkpoint"""
+
 
 class TrainingError(HarmgaugeError):
     """Training cannot go on; the last good checkpoint is kept."""
@@ -47,12 +50,12 @@ class Progress:
     """how processes share the weights: FSDP, DEEPSPEED, or each has them all"""
 
 
-def fingerprint(examples: Iterable[Example]) -> str:
-    """Hash of all that a run reads of its examples."""
+def fingerprint(examples: Iterable[Example], *, by_id: bool = False) -> str:
+    """Hash of all that a run reads of its examples; `by_id` where ids are (`members.draws`)."""
     digest = hashlib.sha256()
     for each in examples:
         known = (each.ids, each.unsafe, each.safer, each.weight, *each.teacher, *each.flags)
-        digest.update(repr(known).encode())
+        digest.update(repr((each.id, *known) if by_id else known).encode())
     return digest.hexdigest()
 
 
@@ -95,7 +98,8 @@ def write_text(text: str, path: Path) -> None:
 def load_checkpoint(
     accelerator: Accelerator, run: Path, data: str, layout: str = ""
 ) -> Progress | None:
-    """Restore the last checkpoint; None where there is none yet.
+    """Restore the last checkpoint, and the best weights as they were then; None where there is none
+    yet.
 
     Raises:
         RecipeError: its training examples were others than those of the fingerprint `data`, or it
@@ -126,6 +130,9 @@ def load_checkpoint(
         accelerator.load_state(str(folder), **({} if layout else {"strict": False}))
     except _UNREADABLE as error:
         raise _damaged(folder) from error
+    if is_main() and (folder / BEST).is_file():  # those of steps that are gone may be others
+        shutil.copyfile(folder / BEST, run / "best.tmp")
+        os.replace(run / "best.tmp", run / BEST)
     return progress
 
 
@@ -157,6 +164,7 @@ def save_checkpoint(accelerator: Accelerator, progress: Progress, run: Path) -> 
     try:
         accelerator.save_state(str(new))
         if is_main():
+            _link(run / BEST, new / BEST)
             (new / "progress.json").write_text(json.dumps(asdict(progress)), encoding="utf-8")
     except (OSError, RuntimeError, SafetensorError) as error:  # torch reports a full disk as one
         shutil.rmtree(new, ignore_errors=True)  # there is little room
@@ -171,6 +179,14 @@ def save_checkpoint(accelerator: Accelerator, progress: Progress, run: Path) -> 
         os.replace(run / "checkpoint", old)
     os.replace(new, run / "checkpoint")
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file under another name, which it keeps when the first is replaced; else a copy."""
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without links
+        shutil.copyfile(source, target)
 
 
 def cut_log(path: Path, step: int) -> None:

@@ -20,6 +20,7 @@ from transformers import get_scheduler
 
 from ..errors import RecipeError
 from .checkpoints import (
+    BEST,
     Progress,
     cut_log,
     fingerprint,
@@ -103,7 +104,8 @@ def train(
     candidates = {"last": trained} | ({} if average is None else {"average": average.module})
     keep_trained_weights(accelerator)
 
-    new = Progress(data=fingerprint(train_examples), layout=layout(accelerator))
+    data = fingerprint(train_examples, by_id=recipe.model.members is not None)
+    new = Progress(data=data, layout=layout(accelerator))
     rates = [group["initial_lr"] for group in optimizer.param_groups]
     progress = (load_checkpoint(accelerator, run, new.data, new.layout) if resume else None) or new
     set_rates(optimizer, scheduler, rates)  # the recipe's: those of the checkpoint may be too high
@@ -151,7 +153,7 @@ def train(
     accelerator.unwrap_model(trained, keep_fp32_wrapper=False)
     accelerator.end_training()
     if is_main():
-        trainable_state(model, load_file(run / "best.safetensors"))
+        trainable_state(model, load_file(run / BEST))
     model.eval()
     return progress
 
@@ -302,4 +304,4 @@ def _evaluate_and_keep(
             whole = accelerator.get_state_dict(model)  # of the processes' parts
             if is_main():
                 best = {name: value for name, value in whole.items() if name in names}
-                write_tensors(best, run / "best.safetensors")
+                write_tensors(best, run / BEST)

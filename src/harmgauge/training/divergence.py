@@ -20,6 +20,9 @@ MEND = (
 )
 
 
+DAMAGED = "nothing was trained yet: the base is damaged, take another"
+
+
 def check_step(what: str, values: Sequence[float], step: int, rows: Sequence[Example]) -> None:
     """See that what was computed of rows in a step can be learnt from.
 
@@ -40,10 +43,9 @@ def check_costs(costs: Sequence[np.ndarray], step: int, rows: Sequence[Example])
     """
     for row, cost in zip(rows, costs, strict=True):
         if not np.isfinite(cost).all():
-            mend = MEND if step else "nothing was trained yet: the base is damaged, take another"
             raise TrainingError(
                 f"the cost of validation row {row.id} of {row.source} is not finite after step "
-                f"{step}; {mend}"
+                f"{step}; {MEND if step else DAMAGED}"
             )
 
 

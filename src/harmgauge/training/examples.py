@@ -271,7 +271,8 @@ def _of_kind(row: Row, source: Source) -> bool:
 
 def _shape(row: Row, source: Source) -> Row:
     """The row as the recipe wants it read."""
-    if source.safer_only and row.safer is not None:
+    # With a stated label it matters little which response it is of.
+    if source.safer_only and row.safer is not None and (source.label is not None or _differ(row)):
         row = replace(row, items=(row.items[row.safer],), safer=None)
     if source.recast is not None:
         row = replace(row, items=tuple(_recast(item, source.recast) for item in row.items))
@@ -301,13 +302,18 @@ def _fault(row: Row, keep_unlabelled: bool) -> str | None:
     """Why a row cannot be trained on, as `SourceReport` calls it."""
     if any(item.exchange.blank for item in row.items):
         return "bad"
-    if row.is_pair and row.items[0].exchange.turns == row.items[1].exchange.turns:
+    if row.is_pair and not _differ(row):
         return "identical_responses"
     if row.safer is not None and _contradicts_itself(row):
         return "contradictory"
     if not keep_unlabelled and _is_unlabelled(row):
         return "unlabelled"
     return None
+
+
+def _differ(row: Row) -> bool:
+    """Whether the responses of a pair do."""
+    return row.items[0].exchange.turns != row.items[1].exchange.turns
 
 
 def _is_unlabelled(row: Row) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from torch import nn
@@ -111,7 +112,10 @@ def with_lora(backbone: nn.Module, lora: Lora) -> nn.Module:
         bias="none",
     )
     try:
-        return get_peft_model(backbone, config)
+        with warnings.catch_warnings():
+            # peft takes the name that gradient checkpointing had before transformers 5.24.
+            warnings.simplefilter("ignore", FutureWarning)
+            return get_peft_model(backbone, config)
     except ValueError as error:
         raise RecipeError(
             f"model.lora.targets {lora.targets!r} fit no layer that can be adapted; name linear "

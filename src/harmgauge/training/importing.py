@@ -29,6 +29,7 @@ from .heads import Head
 from .licences import check_expression
 from .model import CostModel, ModelSpec, Pooling, is_encoder, read_long_words
 from .recipe import NAME
+from .vocabulary import check_vocabulary
 
 UNKNOWN_LICENCE = "NOASSERTION"
 HIGH, LOW = "unsafe-high", "unsafe-low"
@@ -99,10 +100,10 @@ def import_classifier(
         The manifest as written, and why it is not an ONNX bundle, where it is not.
 
     Raises:
-        RecipeError: it is no classifier, the direction does not fit its labels, or the name or the
-            licence is not such as recipes take.
-        BundleError: its head or chat template is not supported, or the bundle scores otherwise than
-            transformers by more than 1e-4.
+        RecipeError: it is no classifier, the direction does not fit its labels, its tokenizer has
+            tokens without embeddings, or the name or the licence is not such as recipes take.
+        BundleError: its scores are not finite, its head or chat template is not supported, or the
+            bundle scores otherwise than transformers by more than 1e-4.
     """
     if not re.fullmatch(NAME, name):
         raise RecipeError(
@@ -120,6 +121,8 @@ def import_classifier(
     source = ClassifierSource(base, folder, labels or None, probability=False, threads=threads)
     sign = -1 if LOW in direction else 1
     expected = sign * _scores(source)  # before the model is taken apart
+    if not np.isfinite(expected).all():
+        raise BundleError(f"{base} gives probe texts no finite score: its weights are damaged")
     model, tokenizer = _cost_model(source, folder, sign, base)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
@@ -174,11 +177,13 @@ def _cost_model(
     backbone, pooling, dense, activation, outputs = _parts(source)
     if not source.tokenizer.is_fast:
         raise BundleError(f"{base} has no fast tokenizer; put its tokenizer.json into the folder")
+    layout = classifier_layout(source, pooling)
+    check_vocabulary(backbone, source.tokenizer.backend_tokenizer, layout, base)
     labels = source.labels if sign == 1 else tuple(f"-{label}" for label in source.labels)
     unsafe = tuple(labels[output] for output in source.outputs)
     spec = ModelSpec(
         pooling,
-        classifier_layout(source, pooling),
+        layout,
         base=base,
         base_sha256=weights_sha256(str(folder)),
         head=Head(labels, unsafe, source.independent, activation),

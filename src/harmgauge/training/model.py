@@ -21,6 +21,7 @@ from tokenizers import Tokenizer, pre_tokenizers
 from tokenizers.models import WordPiece
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import __version__ as transformers_version
 from transformers.utils import logging as transformers_logging
 
 from ..errors import BundleError, RecipeError
@@ -253,7 +254,7 @@ def new_cost_model(
     few_bits = nf4() if quantise else {}
     try:
         backbone = _load_backbone(base, config, dtype, **few_bits)
-    except (OSError, ValueError, SafetensorError) as error:
+    except UNLOADABLE as error:
         raise unloadable(base, error) from error
     encoder = is_encoder(config)
     fast, layout = load_tokenizer(base, max_tokens, encoder=encoder, template=template)
@@ -293,8 +294,16 @@ def load_tokenizer(
     return fast, layout
 
 
+UNLOADABLE = (OSError, ValueError, RuntimeError, SafetensorError)
+"""what transformers raises of files that are not whole, or do not fit each other"""
+
+
 def unloadable(base: str, error: Exception) -> RecipeError:
-    """The error for a base whose files are there and not whole."""
+    """The error for a base whose files are there and not whole, or too large for a GPU."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return RecipeError(
+            f"base {base!r} does not fit into the GPU's memory; take a smaller one, or a larger GPU"
+        )
     return RecipeError(
         f"the weights or the tokenizer of base {base!r} cannot be loaded "
         f"({type(error).__name__}); make the folder again (recipes/README.md)"
@@ -360,8 +369,8 @@ def _chat_layout(tokenizer: Any, max_tokens: int, base: str) -> Layout:
     layout = chat_layout(tokenizer, max_tokens)
     if layout is None:
         raise RecipeError(
-            f"the chat template of base {base!r} does not write every turn of a role in one way, "
-            "so that long texts could not be read in windows; leave out model.template"
+            f"the chat template of base {base!r} does not write every turn of a role in one way "
+            "(or fails), so that long texts could not be read in windows; leave out model.template"
         )
     return layout
 
@@ -383,11 +392,17 @@ def load_config(base: str) -> Any:
     """The config of a base.
 
     Raises:
-        RecipeError: there is no such base.
+        RecipeError: there is no such base, or it is of a kind that transformers does not know.
     """
     try:
         return AutoConfig.from_pretrained(base)
     except (OSError, ValueError) as error:
+        if (Path(base) / "config.json").is_file():
+            raise RecipeError(
+                f"the config.json of base {base!r} is damaged, or names a kind of model that the "
+                f"installed transformers {transformers_version} does not know; make the folder "
+                "again, or install a later transformers"
+            ) from error
         raise RecipeError(
             f"base {base!r} is neither a Hugging Face folder nor a reachable Hub id; "
             "make the folder first (recipes/README.md) or check the spelling"

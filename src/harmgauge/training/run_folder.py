@@ -34,7 +34,13 @@ def check_run_folder(
             f"{out} holds a run; go on with --resume, choose another --out or remove it"
         )
     # Read as a recipe, so that keys which came later have their defaults.
-    begun = validate(type(recipe), json.loads(path.read_text(encoding="utf-8")), path)
+    try:
+        begun = validate(type(recipe), json.loads(path.read_text(encoding="utf-8")), path)
+    except (ValueError, RecipeError):
+        raise RecipeError(
+            f"{out} holds a run of another verb, or of another release of harmgauge; choose "
+            "another --out"
+        ) from None
     changed = dict.fromkeys(
         key.partition(".")[0] for key in _differences(begun, recipe, may_differ)
     )

@@ -61,6 +61,7 @@ class ClassifierSource:
         """
         try:
             import torch
+            from safetensors import SafetensorError
             from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
             from ...training.model import quiet_transformers
@@ -78,12 +79,15 @@ class ClassifierSource:
                 self.model, loading = AutoModelForSequenceClassification.from_pretrained(
                     folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
                 )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise RecipeError(
                 f"{name}: {folder} cannot be read as a sequence classifier "
                 f"({type(error).__name__}); one with code of its own is measured by python: or "
                 "command: (docs/scorers.md)"
             ) from error
+        # Where its files are missing, transformers makes a tokenizer that knows no word.
+        if self.tokenizer.vocab_size <= len(self.tokenizer.all_special_ids):
+            raise RecipeError(f"{name}: {folder} has no tokenizer.json; put it into the folder")
         if missing := sorted(loading["missing_keys"]):
             raise RecipeError(
                 f"{name}: {folder} has no weights for {', '.join(missing[:3])}, so its scores "

@@ -15,10 +15,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 from ...errors import RecipeError
 from ...windows import Windower
 from ..bases import resolve_base, weights_sha256
-from ..checkpoints import write_text
+from ..checkpoints import TrainingError, write_text
 from ..freezing import merged_backbone, unusable_attention, with_lora
 from ..licences import check_licence
 from ..model import (
+    UNLOADABLE,
     check_positions,
     is_encoder,
     load_config,
@@ -91,8 +92,8 @@ def prepare(recipe: SftRecipe, folder: Path) -> SftJob:
         raise RecipeError(f"the tokenizer of base {recipe.base!r} has no end token; give it one")
     rows = read_rows_of(recipe, folder)
     train, valid = tokenise(rows.train, windower), tokenise(rows.valid, windower)
-    check_rows(train, "train")
-    check_rows(valid, "valid")
+    check_rows(rows.train, "train")
+    check_rows(rows.valid, "valid")
     model = _load(place, recipe.model)
     check_positions(model, recipe.model.max_tokens, recipe.base)
     check_vocabulary(model, tokenizer.backend_tokenizer, layout, recipe.base)
@@ -127,13 +128,14 @@ def run(
     Raises:
         RecipeError: `out` holds a run and `resume` is not asked for, a run of other settings or
             rows, or something else.
-        TrainingError: the loss is not finite.
+        TrainingError: the loss is not finite, or the checkpoint is damaged.
     """
     check_run_folder(out, recipe, resume, may_differ=MAY_DIFFER)
     job = prepare(recipe, folder)
     out.mkdir(parents=True, exist_ok=True)
-    _check_rows_of_run(job.train, out)
+    # The recipe first: without it a folder that a kill left holds no run.
     write_text(recipe.model_dump_json(indent=2, by_alias=True), out / "recipe.json")
+    _check_rows_of_run(job.train, out)
     write_text(job.describe() + "\n", out / "data.txt")
     if not quiet:
         click.echo(job.describe(), err=True)
@@ -148,14 +150,27 @@ def run(
         resume=last is not None,
         quiet=quiet,
     )
-    trainer.train(resume_from_checkpoint=last)  # ends with the best checkpoint's weights
+    try:
+        with quiet_transformers():
+            trainer.train(resume_from_checkpoint=last)  # ends with the best checkpoint's weights
+    except (RuntimeError, SafetensorError) as error:
+        if last is None or not any(sign in str(error) for sign in _UNREADABLE):
+            raise
+        raise TrainingError(
+            f"{last} is damaged, which no kill does but a failing disk may; remove it, and "
+            "--resume goes on from the one before"
+        ) from error
     draw_loss(out / "log.jsonl", out / "loss.png")
-    with replaced_folder(out / "model") as new:
+    with quiet_transformers(), replaced_folder(out / "model") as new:
         merged_backbone(trainer.model).save_pretrained(new)
         # As the base's, not as set up here: `harmgauge train` sets it up itself.
         AutoTokenizer.from_pretrained(job.place).save_pretrained(new)
         job.provenance.write(new)
     return out / "model"
+
+
+_UNREADABLE = ("PytorchStreamReader", "deserializing")
+"""what torch and safetensors say of a file that is not whole"""
 
 
 def _load(place: str, settings: Model) -> Any:
@@ -170,7 +185,7 @@ def _load(place: str, settings: Model) -> Any:
             model, info = AutoModelForCausalLM.from_pretrained(
                 place, output_loading_info=True, **options
             )
-    except (ImportError, OSError, ValueError, SafetensorError) as error:
+    except (ImportError, *UNLOADABLE) as error:
         if settings.attention is not None and isinstance(error, (ImportError, ValueError)):
             raise unusable_attention(settings.attention, error) from error
         raise unloadable(place, error) from error

@@ -95,17 +95,24 @@ def tokenise(sources: Iterable[LoadedSource], windower: Windower) -> Tokens:
     return made
 
 
-def check_rows(tokens: Tokens, part: str) -> None:
+def check_rows(sources: Sequence[LoadedSource], part: str) -> None:
     """See that there is something to learn, or to validate on.
 
     Raises:
         RecipeError: there is not.
     """
-    if not tokens.input_ids:
-        raise RecipeError(
-            f"no row is left in data.{part}: a row needs a prompt with a response, on a prompt "
-            "that is not in the other part too; name other files, or change data.valid_share"
-        )
+    reports = [loaded.report for loaded in sources]
+    if any(report.used for report in reports):
+        return
+    read, left_out, leaked, unread = (
+        sum(getattr(report, name) for report in reports)
+        for name in ("read", "left_out", "leaked", "unread")
+    )
+    raise RecipeError(
+        f"no row is left in data.{part} of {read}: {left_out} have no response to learn, or an "
+        f"unsafe one where safe_only is set, the prompts of {leaked} stand in the other part too, "
+        f"and the tokenizer reads nothing of {unread}; name other files, or change data.valid_share"
+    )
 
 
 def _keep_answers(loaded: Sequence[LoadedSource], sources: Sequence[Source]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from trl import SFTConfig, SFTTrainer
 
 from ...errors import RecipeError
 from ..checkpoints import TrainingError, write_text
-from ..divergence import MEND, set_rates
+from ..divergence import DAMAGED, MEND, set_rates
 from .recipe import SftRecipe
 from .rows import Tokens
 
@@ -55,10 +56,14 @@ def make_trainer(
         watchers.append(_Bar())
     bars = datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
+    with warnings.catch_warnings():
+        # TRL itself takes the name that gradient checkpointing had before transformers 5.24.
+        warnings.simplefilter("ignore", FutureWarning)
+        config = _config(recipe, out, resume)
     try:
         trainer = SFTTrainer(
             model,
-            _config(recipe, out, resume),
+            config,
             train_dataset=_dataset(train),
             eval_dataset=_dataset(valid),
             processing_class=tokenizer,
@@ -103,6 +108,7 @@ def _config(recipe: SftRecipe, out: Path, resume: bool) -> Any:
         seed=recipe.seed,
         data_seed=recipe.seed,
         bf16=cuda and torch.cuda.is_bf16_supported(),
+        dataloader_pin_memory=cuda,  # else torch warns, in the midst of the bar
         gradient_checkpointing=model.gradient_checkpointing,
         max_length=model.max_tokens,
         packing=optim.packing,
@@ -155,9 +161,10 @@ class _Log(TrainerCallback):  # type: ignore[misc]  # transformers is not follow
         self, args: Any, state: Any, control: Any, logs: dict[str, float], **rest: Any
     ) -> None:
         if not all(math.isfinite(logs.get(key, 0.0)) for key in ("loss", "eval_loss")):
+            step, every = state.global_step, args.logging_steps
+            earlier = f", or in the {every - 1} before it" if step and every > 1 else ""
             raise TrainingError(
-                f"the loss is not finite at step {state.global_step}, or in the "
-                f"{args.logging_steps - 1} before it; {MEND}"
+                f"the loss is not finite at step {step}{earlier}; {MEND if step else DAMAGED}"
             )
         if state.is_world_process_zero:
             lines = "".join(json.dumps(record) + "\n" for record in state.log_history)
