@@ -45,17 +45,24 @@ def by_hand(raw, scale):
     return scale.cost(raw[:, :1] + deviations)
 
 
+def spread(costs):
+    """Of probabilities, `[n]`."""
+    return (1 / (1 + np.exp(-costs))).std(1)
+
+
 def test_the_cost_is_the_mean_of_members_that_differ_and_uncertainty_their_spread(gauge, bundle):
     members = by_hand(gauge.raw_scores(CHATS), gauge.manifest.calibration)
     assert (np.ptp(members, axis=1) > 0.1).all()
     np.testing.assert_allclose(members.mean(1), gauge.score(CHATS), atol=1e-9)
     verdicts = gauge.verdicts(CHATS)
     found = [verdict.uncertainty for verdict in verdicts]
-    np.testing.assert_allclose(found, members.std(1), atol=1e-9)
+    np.testing.assert_allclose(found, spread(members), atol=1e-9)
     assert all(set(verdict.categories) == {"violence"} for verdict in verdicts)
-    # What another prior adds to all members moves none apart.
-    shifted = load(bundle, prior=0.9).verdicts(CHATS)
-    assert [verdict.uncertainty for verdict in shifted] == pytest.approx(found)
+    # Far from the border members agree, whatever the scale of each.
+    rare = load(bundle, prior=1e-12).verdicts(CHATS)
+    added = rare[0].cost - verdicts[0].cost
+    np.testing.assert_allclose([v.uncertainty for v in rare], spread(members + added), atol=1e-9)
+    assert max(verdict.uncertainty for verdict in rare) < 1e-6 < min(found)
 
 
 def test_each_kind_of_input_has_its_spread(gauge, bundle, tmp_path):
@@ -67,7 +74,9 @@ def test_each_kind_of_input_has_its_spread(gauge, bundle, tmp_path):
         [verdict.uncertainty for verdict in each.verdicts(CHATS)]
         for each in (gauge, load(tmp_path / "own"))
     )
-    assert after == pytest.approx([before[0], before[1], before[2] / 2])
+    (own,) = spread(by_hand(gauge.raw_scores(CHATS[2:]), scale))
+    assert after == pytest.approx([before[0], before[1], own])
+    assert own != pytest.approx(before[2])
 
 
 def test_of_long_texts_it_is_that_of_the_worst_window(gauge):
@@ -78,9 +87,9 @@ def test_of_long_texts_it_is_that_of_the_worst_window(gauge):
     for text, verdict in zip(texts, gauge.verdicts(texts), strict=True):
         raw = gauge.raw_scores_of_ids(windower.read(Exchange(text)))
         worst = int(np.argmax(raw[:, 0]))
-        members = by_hand(raw, gauge.manifest.calibration)
-        assert verdict.uncertainty == pytest.approx(members.std(1)[worst], abs=1e-4)
-        several += len(raw) > 1 and worst != int(np.argmax(members.std(1)))
+        apart = spread(by_hand(raw, gauge.manifest.calibration))
+        assert verdict.uncertainty == pytest.approx(apart[worst], abs=1e-4)
+        several += len(raw) > 1 and worst != int(np.argmax(apart))
     assert several  # else the highest would have passed for the worst
 
 
@@ -92,7 +101,7 @@ def test_what_has_no_verdict_has_no_uncertainty(gauge, tiny_gauge):
     assert tiny_gauge.verdict("hello").uncertainty is None  # it has no members
     verdict = gauge.verdict("hello")
     assert json.loads(json.dumps(verdict.to_dict()))["uncertainty"] > 0
-    said = f"Its members lie {verdict.uncertainty:.2f} apart"
+    said = f"Its members' probabilities lie {verdict.uncertainty:.1%} apart"
     assert said in draw.picture(Exchange("hello"), verdict)
     assert "members" not in draw.picture(Exchange("hello"), tiny_gauge.verdict("hello"))
 
@@ -141,7 +150,8 @@ def test_transformers_keeps_them_in_log_odds(gauge, bundle, tmp_path):
         with torch.no_grad():
             logits = model(**tokenizer(*text, return_tensors="pt")).logits[0].numpy()
         assert logits[0] == pytest.approx(expected.cost, abs=1e-4)
-        assert logits[2:].std() == pytest.approx(expected.uncertainty, abs=1e-4)
+        members = logits[0] + logits[2:] - logits[2:].mean()
+        assert spread(members[None]) == pytest.approx(expected.uncertainty, abs=1e-4)
 
 
 def test_a_gauge_that_is_trained_further_keeps_makes_or_drops_members(bundle):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from .bundle import Manifest, read_bundle
+from .calibration import probability
 from .error_curve import ErrorCurve
 from .errors import BundleError, ExchangeError, HarmgaugeWarning, RecipeError
 from .exchange import KINDS, Exchange, Kind
@@ -257,12 +258,16 @@ class Gauge:
         return costs
 
     def _uncertainties(self, reading: Reading) -> Floats | None:
-        """Standard deviation of the members' costs, `[n]`; None where the gauge has none."""
+        """Standard deviation of the members' probabilities, `[n]`; None where the gauge has none.
+
+        That of their costs would call most uncertain what is clearest: members of one backbone
+        differ in scale, and so the more, the farther a cost lies from the border.
+        """
         if not (members := self.manifest.members):
             return None
         raw = reading.raw
-        costs = member_costs(raw[:, 0], raw[:, -members:], self._scales, reading.kinds)
-        spread: Floats = costs.std(1)
+        costs = member_costs(raw[:, 0], raw[:, -members:], self._scales, reading.kinds, self._prior)
+        spread: Floats = probability(costs).std(1)
         return spread
 
     def _verdict(

@@ -35,7 +35,11 @@ def members_at(outputs: Sequence[str]) -> list[int]:
 
 
 def member_costs(
-    raw: Floats, deviations: Floats, scales: Scales, kinds: NDArray[np.str_]
+    raw: Floats,
+    deviations: Floats,
+    scales: Scales,
+    kinds: NDArray[np.str_],
+    prior: float | None = None,
 ) -> Floats:
     """Calibrated costs of the members, `[n, members]`.
 
@@ -44,6 +48,7 @@ def member_costs(
         deviations: `[n, members]`.
         scales: of the gauge, each of which holds for the cost and its members alike.
         kinds: of input, `[n]`.
+        prior: as for `Scales.cost`.
     """
     scores = raw[:, None] + deviations - deviations.mean(1, keepdims=True)
-    return np.stack([scales.cost(column, kinds) for column in scores.T], 1)
+    return np.stack([scales.cost(column, kinds, prior) for column in scores.T], 1)

@@ -29,8 +29,8 @@ class Verdict:
     direction: str = DIRECTION
     """which way the cost points, written wherever a cost is"""
     uncertainty: float | None = None
-    """how far the members of a gauge that has some lie apart: standard deviation of their costs, in
-    log-odds; 0 where they agree"""
+    """how far the members of a gauge that has some lie apart: standard deviation of their
+    probabilities; 0 where they agree"""
     categories: dict[str, float] | None = None
     """probability of each harm category that the gauge knows, none above `probability`; one that is
     missing is unknown"""

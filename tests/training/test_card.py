@@ -201,5 +201,5 @@ def test_category_outputs_are_named_and_hashes_are_not(manifest):
 
 def test_members_are_told_of_where_there_are_some(manifest):
     card = model_card(replace(manifest, outputs=("cost", "member_1", "member_2")))
-    assert "how far its 2 members lie apart" in card
+    assert "how far the probabilities of its 2 members lie apart" in card
     assert "Uncertainty" not in model_card(manifest)

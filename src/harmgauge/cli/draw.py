@@ -58,7 +58,8 @@ def picture(exchange: Exchange, verdict: Verdict) -> str:
     if verdict.threshold:
         lines.append(f"Unsafe from cost {verdict.threshold:+.2f} on, marked by a bar.")
     if verdict.uncertainty is not None:
-        lines.append(f"Its members lie {verdict.uncertainty:.2f} apart (standard deviation).")
+        apart = f"{verdict.uncertainty:.1%}"
+        lines.append(f"Its members' probabilities lie {apart} apart (standard deviation).")
     if (verdict.windows or 0) > 1:
         lines.append(f"Read in {verdict.windows} overlapping windows; the worst one decides.")
     return "\n".join(lines)

@@ -66,8 +66,8 @@ class HarmgaugeForSequenceClassification(PreTrainedModel):  # type: ignore[misc]
 
     The first label is `cost`; further ones, where the gauge has them, are log-odds of
     categories, each by itself: a verdict caps their probability by that of the cost. Last come
-    the deviations of the members of an ensemble, in log-odds: their standard deviation is the
-    `uncertainty` of a verdict.
+    the deviations of the members of an ensemble, in log-odds: the `uncertainty` of a
+    verdict is the standard deviation of the probabilities that they lead to.
     """
 
     config_class = HarmgaugeConfig

@@ -187,6 +187,7 @@ def _members(manifest: Manifest) -> list[str]:
     if not manifest.members:
         return []
     return [
-        f"- **Uncertainty** is how far its {manifest.members} members lie apart. They share one "
-        "backbone and its errors: see what abstaining by it buys, `harmgauge evaluate`."
+        f"- **Uncertainty** is how far the probabilities of its {manifest.members} members lie "
+        "apart. They share one backbone and its errors: see what abstaining by it buys, "
+        "`harmgauge evaluate`."
     ]

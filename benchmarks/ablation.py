@@ -1,0 +1,166 @@
+"""What each part of a recipe brings: runs that differ from it in one thing.
+
+    python benchmarks/ablation.py RECIPE --base FOLDER --data-root FOLDER --out FOLDER
+        [--steps N] [--noise FILE] [--only NAME …] [KEY=VALUE …]
+
+All start from the same pretrained base, see as many tokens and use the same seed. `--noise` is
+a file of `harmgauge data noise` for the recipe. A run that is finished is not run again, one that
+was stopped goes on. Each run's bundle is set against that of the whole recipe on the sets of
+validation.yaml: differences of AUROC with 95 % intervals from draws of the same prompts, averaged
+over the sets of each kind of input; of pairs, of ranking accuracy. Results go to OUT/ablation.json.
+A short run from a bare base says what a part brings at first, not what is left of it at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from harmgauge import load
+from harmgauge.evaluation.bootstrap import Bootstrap
+from harmgauge.evaluation.cache import Cache, default_folder
+from harmgauge.evaluation.compare import compare
+from harmgauge.evaluation.compare_results import averages
+from harmgauge.evaluation.evaluate import Evaluation
+from harmgauge.evaluation.figures import Figure
+from harmgauge.evaluation.scorers import GaugeScorer
+from harmgauge.evaluation.suite import read_suite
+from harmgauge.evaluation.text import aligned
+from harmgauge.training.examples import load_sources
+from harmgauge.training.pipeline import run
+from harmgauge.training.recipe import Recipe, Source, read_recipe
+
+SUITE = Path(__file__).parent / "validation.yaml"
+WHOLE = "the whole recipe"
+Change = Callable[[Recipe], Recipe]
+
+
+def changes(noise: Path | None, folder: Path) -> dict[str, Change]:
+    """What each run does otherwise than the whole recipe."""
+    known: dict[str, Change] = {
+        WHOLE: lambda recipe: recipe,
+        "without templates": lambda recipe: only(recipe, lambda own: not made(own)),
+        "without refusals put first": lambda recipe: each(recipe, refusal_first=0.0),
+        "without a teacher": without_teacher,
+        "with averaged weights": lambda recipe: with_section(recipe, "optim", ema=0.99),
+        "prompts alone": lambda recipe: only(recipe, lambda own: asks(own, recipe, folder)),
+        "responses and exchanges alone": lambda recipe: only(
+            recipe, lambda own: not asks(own, recipe, folder)
+        ),
+    }
+    if noise is not None:
+        known["doubted labels weighed down"] = lambda recipe: with_section(
+            recipe, "data", weights=str(noise)
+        )
+    return known
+
+
+def with_section(recipe: Recipe, section: str, **values: object) -> Recipe:
+    changed = getattr(recipe, section).model_copy(update=values)
+    return recipe.model_copy(update={section: changed})
+
+
+def only(recipe: Recipe, keep: Callable[[Source], bool]) -> Recipe:
+    kept = [own for own in recipe.data.train if keep(own)]
+    if not kept:
+        raise SystemExit(f"{recipe.name} has none of its sources left; choose runs with --only")
+    return with_section(recipe, "data", train=kept)
+
+
+def each(recipe: Recipe, **values: object) -> Recipe:
+    sources = [own.model_copy(update=values) for own in recipe.data.train]
+    return with_section(recipe, "data", train=sources)
+
+
+def without_teacher(recipe: Recipe) -> Recipe:
+    """Labels alone, at their full weight; rows that only a teacher can judge are left out."""
+    recipe = only(recipe, lambda own: not own.unlabelled)
+    recipe = with_section(recipe, "loss", sign=1.0)
+    return recipe.model_copy(update={"distil": None})
+
+
+def made(source: Source) -> bool:
+    return source.path.startswith("templates:")
+
+
+def asks(source: Source, recipe: Recipe, folder: Path) -> bool:
+    """Whether a source's rows are prompts without a response."""
+    (loaded,) = load_sources([source], recipe.data, folder)
+    return all(item.exchange.response is None for row in loaded.rows for item in row.items)
+
+
+def differences(
+    bundles: Mapping[str, Path], root: Path, draws: int
+) -> dict[str, dict[str, Figure]]:
+    """Of each run less the whole recipe: kind of input -> mean difference."""
+    gauges = {name: GaugeScorer(load(bundle)) for name, bundle in bundles.items()}
+    evaluation = Evaluation(
+        gauges, bootstrap=Bootstrap(draws, 0), cache=Cache(default_folder()), progress=True
+    )
+    sets = read_suite(str(SUITE), root).sets
+    return {
+        name: averages([compare(evaluation, data, WHOLE, name, 0) for data in sets], "auroc")
+        for name in gauges
+        if name != WHOLE
+    }
+
+
+def table(found: Mapping[str, Mapping[str, Figure]]) -> list[str]:
+    kinds = list(dict.fromkeys(kind for means in found.values() for kind in means))
+    rows = [["", *kinds]]
+    for name, means in found.items():
+        rows.append([name, *(cell(means.get(kind)) for kind in kinds)])
+    return aligned(rows)
+
+
+def cell(figure: Figure | None) -> str:
+    if figure is None or figure.value is None:
+        return "-"
+    return f"{figure.value:+.3f} [{figure.low:+.3f}, {figure.high:+.3f}] ({figure.n})"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--base", required=True, help="the pretrained model that all start from")
+    parser.add_argument("--data-root", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--noise", type=Path)
+    parser.add_argument("--only", nargs="+", help="names of runs, the whole recipe beside them")
+    parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
+    options = parser.parse_args(arguments)
+
+    known = changes(options.noise, options.recipe.parent)
+    names = list(dict.fromkeys([WHOLE, *(options.only or known)]))
+    if unknown := set(names) - set(known):
+        parser.error(f"no run is called {sorted(unknown)[0]}; there are: {', '.join(known)}")
+    recipe = read_recipe(
+        options.recipe,
+        [
+            *(f"data.root={options.data_root}", f"base={options.base}", "data.thresholds=[]"),
+            *(f"optim.max_steps={options.steps}", f"evaluate.every={options.steps}"),
+            *options.overrides,
+        ],
+    )
+    bundles = {}
+    for name in names:
+        folder = options.out / name.replace(" ", "-")
+        bundles[name] = folder / "bundle"
+        if not bundles[name].exists():
+            print(name, file=sys.stderr)
+            run(known[name](recipe), options.recipe.parent, folder, resume=folder.exists())
+    found = differences(bundles, options.data_root, options.draws)
+    print("\n".join(table(found)))
+    plain = {name: {kind: asdict(f) for kind, f in means.items()} for name, means in found.items()}
+    text = json.dumps({"steps": options.steps, "against": WHOLE, "differences": plain}, indent=1)
+    (options.out / "ablation.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""The runs of `benchmarks/ablation.py`: each differs from the recipe in the one thing it names."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+pytest.importorskip("accelerate")
+
+from harmgauge.training.recipe import read_recipe
+
+RECIPE = """
+name: whole
+licence: Apache-2.0
+base: base
+data:
+  train:
+    - {path: chats.jsonl, licence: MIT, refusal_first: 0.3}
+    - {path: chats.jsonl, licence: MIT, name: asked, part: prompt, label: 0}
+    - {path: chats.jsonl, licence: MIT, name: taught, unlabelled: true}
+    - {path: "templates:twins:train", licence: Apache-2.0, cap: 10}
+  valid:
+    - {path: chats.jsonl, licence: MIT}
+distil: {teachers: [teacher.npz]}
+loss: {sign: 0.3}
+"""
+
+
+@pytest.fixture
+def ablation(monkeypatch):
+    monkeypatch.syspath_prepend("benchmarks")
+    import ablation
+
+    return ablation
+
+
+def test_each_run_differs_in_the_one_thing_it_names(ablation, tmp_path):
+    chats = [
+        {"prompt": f"Which tea is number {n}?", "response": "The green one.", "is_safe": n % 2 == 0}
+        for n in range(8)
+    ]
+    (tmp_path / "chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in chats))
+    (tmp_path / "whole.yaml").write_text(RECIPE)
+    whole = read_recipe(tmp_path / "whole.yaml", [f"data.root={tmp_path}"])
+    runs = {
+        name: change(whole)
+        for name, change in ablation.changes(tmp_path / "noise.json", tmp_path).items()
+    }
+    names = {
+        name: [source.name or source.path.split(":")[0] for source in run.data.train]
+        for name, run in runs.items()
+    }
+    every = ["chats.jsonl", "asked", "taught", "templates"]
+    assert names.pop("without templates") == every[:3]
+    assert names.pop("without a teacher") == ["chats.jsonl", "asked", "templates"]
+    assert names.pop("prompts alone") == ["asked", "templates"]
+    assert names.pop("responses and exchanges alone") == ["chats.jsonl", "taught"]
+    assert all(found == every for found in names.values())
+
+    taught, alone = whole.loss.sign, runs["without a teacher"]
+    assert (taught, alone.loss.sign, alone.distil) == (0.3, 1.0, None)
+    assert not any(s.refusal_first for s in runs["without refusals put first"].data.train)
+    assert runs["with averaged weights"].optim.ema == 0.99
+    assert runs["doubted labels weighed down"].data.weights == str(tmp_path / "noise.json")
+    changed = {name for name, run in runs.items() if run != whole}
+    assert changed == set(runs) - {ablation.WHOLE}
+
+
+def test_a_recipe_is_not_taken_apart_where_nothing_would_be_left(ablation, tmp_path):
+    (tmp_path / "whole.yaml").write_text(RECIPE)
+    whole = read_recipe(tmp_path / "whole.yaml")
+    with pytest.raises(SystemExit, match="none of its sources"):
+        ablation.only(whole, lambda source: False)
