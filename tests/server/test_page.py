@@ -222,6 +222,9 @@ def test_the_threshold_says_what_it_means(visit, gauge):
     expect(promise).to_contain_text(f"{stored.n:,}")
     slider = page.locator("#slider")
     assert float(slider.input_value()) == pytest.approx(stored.cost, abs=0.01)
+    page.fill("#threshold-cost", "")
+    page.press("#threshold-cost", "Enter")
+    expect(promise).to_contain_text(stored.name)  # nothing typed is no other threshold
     slider.press("ArrowRight")
     expect(promise).to_contain_text("of your own")
 
@@ -234,16 +237,23 @@ def test_a_threshold_says_of_what_it_promises_nothing(visit):
     expect(promise).to_contain_text("promises at most 1")
     page.fill("#response", "Use yeast.")
     expect(promise).to_contain_text("of responses to a prompt it promises nothing")
+    shown_cost(page)
     page.click("nav >> text=File")
+    held = []
+    page.route("**/v1/score", lambda route: held.append(route))
     kinds = ({"prompt": "Hi"}, {"prompt": "Hi", "response": "Hello!"}, {"response": "Hello!"})
     upload(page, "all.jsonl", "\n".join(map(json.dumps, kinds)).encode())
-    scored(page)
-    words = "of responses to a prompt and responses without a prompt it promises nothing"
-    expect(promise).to_contain_text(words)
+    wait_for(page, lambda: held)
     page.click("nav >> text=Judge")
     page.fill("#response", "")
-    expect(promise).to_contain_text("promises at most 1")
+    page.unroute("**/v1/score")  # what was held goes on
+    say = page.locator("#file-say")
+    expect(say).to_contain_text("3 rows")
+    expect(say).not_to_contain_text("to come")
+    expect(promise).to_contain_text("promises at most 1")  # of what is typed, not of the file
     page.click("nav >> text=File")
+    scored(page)
+    words = "of responses to a prompt and responses without a prompt it promises nothing"
     expect(promise).to_contain_text(words)
 
 
@@ -339,7 +349,7 @@ def test_a_file_is_scored_sorted_filtered_and_downloaded(visit, gauge):
     expect(place).to_have_text("1–11 of 11 rows")
     page.fill("#search", "")
     page.select_option("#only", "unjudged")
-    expect(page.locator("#table-body")).to_contain_text("The row has 1 cells, the header has 2.")
+    expect(page.locator("#table-body")).to_contain_text("The row has 1 cell, the header has 2.")
 
     table = list(
         csv.DictReader(io.StringIO(download(page, "csv").removeprefix("\ufeff"), newline=""))
@@ -425,12 +435,15 @@ def test_a_file_can_be_cancelled_and_gone_on_with(visit):
     page.route("**/v1/score", lambda route: held.append(route))
     upload(page, "chats.csv", chats(200)[1])
     page.wait_for_selector("#cancel")
+    leave = "dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+    assert not page.evaluate(leave)  # the browser asks whether to
     page.click("#cancel")
     page.wait_for_selector("text=Cancelled.")
     page.unroute("**/v1/score")
     page.click("#start")
     scored(page)
     expect(page.locator("#file-say")).not_to_contain_text("to come")
+    assert page.evaluate(leave)
 
 
 @pytest.mark.parametrize(
@@ -440,7 +453,7 @@ def test_a_file_can_be_cancelled_and_gone_on_with(visit):
 def test_a_file_that_cannot_be_read_says_why(visit, content, message):
     page = visit("#file")
     upload(page, "chats.csv", content)
-    page.wait_for_selector(f"#file-say[data-problem=true] >> text={message}")
+    page.wait_for_selector(f"#file-say[data-problem=true] >> text=/^chats.csv: .*{message}/")
 
 
 def test_the_network_may_go_and_come_back(visit, gauge):
@@ -454,10 +467,14 @@ def test_the_network_may_go_and_come_back(visit, gauge):
     visit.complaints[:] = [text for text in visit.complaints if "INTERNET_DISCONNECTED" not in text]
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_busy_server_is_asked_again(visit, gauge, status):
+@pytest.mark.parametrize(
+    ("status", "code", "why"),
+    [(429, "overloaded", "much to do"), (503, "not_ready", "loading its gauge")],
+)
+def test_a_busy_server_is_asked_again(visit, gauge, status, code, why):
     page = visit()
-    answers = iter([{"status": status, "headers": {"Retry-After": "1"}}])
+    error = json.dumps({"error": {"message": "later", "code": code}})
+    answers = iter([{"status": status, "headers": {"Retry-After": "1"}, "body": error}])
 
     def answer(route):
         busy = next(answers, None)
@@ -465,14 +482,57 @@ def test_a_busy_server_is_asked_again(visit, gauge, status):
 
     page.route("**/v1/score", answer)
     page.fill("#prompt", "How do I bake bread?")
-    page.wait_for_selector("#banner >> text=much to do")
+    page.wait_for_selector(f"#banner >> text={why}")
     assert shown_cost(page) == pytest.approx(gauge.verdict("How do I bake bread?").cost, abs=1e-6)
     visit.complaints[:] = [text for text in visit.complaints if f"status of {status}" not in text]
+
+
+def test_answers_that_are_none_are_told(visit):
+    page = visit()
+    said = "m.score([{ prompt }]).catch(({ message }) => message)"
+    long = f"((prompt) => {said})('a'.repeat(2e6))"  # which the server would hang up on
+    assert "at most 1,048,576 bytes" in module(page, "api.js", long)
+    page.route("**/v1/score", lambda route: route.fulfill(body="<p>Welcome to this hotel"))
+    page.fill("#prompt", "Hello")
+    expect(page.locator("#notes")).to_contain_text("answered with status 200, in a form")
+
+
+HOSTILE = """"'><img src=x onerror="alert(1)"><script>alert(1)</script>"""
+
+
+def test_nothing_that_is_shown_is_read_as_html(visit):
+    page = visit(ready=False)
+
+    def info(route):
+        told = route.fetch().json()
+        told |= {"gauge": HOSTILE, "description": HOSTILE}
+        told["categories"] += [HOSTILE, "constructor"]
+        told["thresholds"][0] |= {"name": HOSTILE, "data": HOSTILE, "kinds": []}
+        route.fulfill(json=told)
+
+    page.route("**/info", info)
+    page.reload()
+    expect(page.locator(".bar-name").last).to_have_text("constructor")
+    page.click("#stops >> text=onerror")
+    expect(page.locator("#promise")).to_contain_text(HOSTILE)
+    page.click("#snippets summary")
+    page.fill("#prompt", HOSTILE)
+    shown_cost(page)
+    table = io.StringIO()
+    csv.writer(table).writerows([["prompt", HOSTILE], [HOSTILE, "x"], [HOSTILE]])
+    page.click("nav >> text=File")
+    upload(page, HOSTILE.replace("/", "") + ".csv", table.getvalue().encode())
+    scored(page)
+    page.check("#show-texts")
+    expect(page.locator("#table-body bdi").first).to_have_text(HOSTILE)
+    expect(page.locator("img[src=x], script:not([src])")).to_have_count(0)
 
 
 def test_a_key_is_asked_for_and_kept_and_the_threshold_is_the_servers(visit, gauge):
     with live(gauge, api_keys=("right",), threshold="prompts_fpr1") as server:
         page = visit(address=f"{server.url}/", ready=False)
+        page.click("#key >> text=Cancel")
+        page.fill("#prompt", "Hello")  # it needs one, too
         page.fill("#key-value", "wrong")
         page.press("#key-value", "Enter")
         page.wait_for_selector("#key-refused:visible")
@@ -549,6 +609,21 @@ def test_the_switch_changes_the_colours_and_remembers(visit):
     dark = page.evaluate(background)
     page.reload()
     expect(body).to_have_css("background-color", dark)
+
+
+def test_forced_colours_paper_and_scripts_from_right_to_left(visit):
+    page = visit(forced_colors="active")
+    behind = "(each) => getComputedStyle(each).backgroundColor"
+    for root in ("nav a", "#stops button"):
+        chosen = page.locator(f"{root}:is([aria-current], [aria-pressed=true])")
+        other = page.locator(f"{root}:not([aria-current], [aria-pressed=true])").first
+        assert chosen.evaluate(behind) != other.evaluate(behind)
+    expect(page.locator(".bar").first).to_have_css("border-top-width", "1px")
+    page.fill("#prompt", "שלום")
+    expect(page.locator("#prompt")).to_have_css("direction", "rtl")
+    page.emulate_media(media="print")
+    expect(page.locator("nav")).to_be_hidden()
+    expect(page.locator("#clear")).to_be_hidden()
 
 
 def test_everything_is_reached_by_keyboard(visit):
@@ -637,6 +712,54 @@ def test_csv_is_read_as_it_is_written(visit):
     assert read_csv(page, "a,b\n1,\n") == [["a", "b"], ["1", ""]]
 
 
+def test_json_keeps_its_columns_and_its_numbers(visit):
+    page = visit(ready=False)
+    rows = [
+        {"constructor": "Hello", "id": 12345678901234567890, "share": 1.0},
+        {"__proto__": "Hi", "cost": 1, "text": 1234567890123456789},
+    ]
+    columns = ["constructor", "id", "share", "__proto__", "cost", "text"]
+    for name, content in {
+        "a.jsonl": "\r\n".join(map(json.dumps, rows)),
+        "lines.json": "\n\n".join(map(json.dumps, rows)),
+        "list.json": json.dumps(rows, indent=1),
+    }.items():
+        read = page.evaluate(
+            """async ([content, name]) => {
+              const [{ readRows }, { csvPieces, jsonlPieces }, { exchangeOf }] = await Promise.all(
+                ["rows", "download", "columns"].map((each) => import(`/page/${each}.js`)),
+              );
+              const { rows, columns } = await readRows(new File([content], name));
+              const failure = (prompt) => {
+                try {
+                  return exchangeOf(rows[1].values, { prompt, response: null, messages: null });
+                } catch ({ message }) {
+                  return message;
+                }
+              };
+              return {
+                columns,
+                csv: [...csvPieces(rows, columns, () => 0, ",")].join(""),
+                jsonl: [...jsonlPieces(rows, () => 0)].join(""),
+                failures: [failure("constructor"), failure("text")],
+              };
+            }""",
+            [content, name],
+        )
+        assert read["columns"] == columns
+        lines = [json.loads(line) for line in read["jsonl"].splitlines()]
+        for line, row in zip(lines, rows, strict=True):
+            assert row.items() <= {**line, "cost": 1}.items()
+        assert lines[1]["input_cost"] == 1
+        table = list(csv.reader(io.StringIO(read["csv"].removeprefix("\ufeff"))))
+        assert table[1][:6] == ["Hello", "12345678901234567890", "1.0", "", "", ""]
+        assert table[2][:6] == ["", "", "", "Hi", "1", "1234567890123456789"]
+        assert read["failures"] == [
+            "There is nothing in the columns to judge.",
+            "The prompt is no text but a number.",
+        ]
+
+
 def test_no_cell_is_a_formula(visit):
     page = visit(ready=False)
     bad = [
@@ -646,7 +769,6 @@ def test_no_cell_is_a_formula(visit):
         "@x",
         "\tx",
         "\rx",
-        "\n=1",
         " =1",
         '"=1"',
         "'=1",
@@ -654,11 +776,19 @@ def test_no_cell_is_a_formula(visit):
         "-1+1",
         "- item",
     ]
-    assert module(page, "csv.js", f"{json.dumps(bad)}.map(m.neutralised)") == [
+    assert module(page, "csv.js", f"{json.dumps(bad)}.map((cell) => m.neutralised(cell))") == [
         f"'{cell}" for cell in bad
     ]
-    good = ["", "x", "a=1", "-5", "+3.5", "-1.5e-7", "1-2", "a@b.c"]
-    assert module(page, "csv.js", f"{json.dumps(good)}.map(m.neutralised)") == good
+    good = ["", "x", "a=1", "-5", "+3.5", "-1.5e-7", "1-2", "a@b.c", "a\n-5\n- b\n+ c", "a, -b"]
+    assert module(page, "csv.js", f"{json.dumps(good)}.map((cell) => m.neutralised(cell))") == good
+    # Where another separator is expected, a cell begins in the midst of one.
+    within = {"a;=1": "a;'=1", "a\t ＝1": "a\t' ＝1", 'a\r\n"-1+f(1)': "a\r\n'\"-1+f(1)"}
+    within |= {"a\n- f(1)": "a\n'- f(1)", "a;@b;-5": "a;'@b;-5", "\n=1": "'\n'=1"}
+    within = within.items()
+    cells = json.dumps([cell for cell, _ in within])
+    written = [cell for _, cell in within]
+    assert module(page, "csv.js", f"{cells}.map((cell) => m.neutralised(cell))") == written
+    assert module(page, "csv.js", "m.csvLine(['a,=1;=1'], ';')") == '"a,\'=1;=1"\r\n'
     assert module(page, "csv.js", "m.csvLine(['a\"b', '=x', ''])") == '"a""b",\'=x,\r\n'
 
 
