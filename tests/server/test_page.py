@@ -217,6 +217,8 @@ def test_the_threshold_says_what_it_means(visit, gauge):
     expect(words).to_have_text("Unsafe, close to the border")
 
     stored = gauge.manifest.thresholds[0]
+    tick = page.locator("#slider-stops option").nth(1)
+    expect(tick).to_have_attribute("value", f"{stored.cost:.2f}")  # drawn on whole steps alone
     page.click(f"#stops >> text={stored.name}")
     expect(promise).to_contain_text(stored.name)
     expect(promise).to_contain_text(f"{stored.n:,}")

@@ -64,7 +64,7 @@ export class Threshold extends EventTarget {
     };
     $("stops").replaceChildren(stop(EVEN, 0), ...thresholds.map((each) => stop(each.name, each.cost, each.false_positive_rate)));
     $("slider-stops").replaceChildren(
-      ...[0, ...thresholds.map(({ cost }) => cost)].map((value) => el("option", { value })),
+      ...[0, ...thresholds.map(({ cost }) => cost)].map((cost) => el("option", { value: cost.toFixed(2) })),
     );
     $("curve-kind").replaceChildren(
       ...Object.keys(this.#curves ?? {}).map((kind) => el("option", { value: kind }, KINDS[kind] ?? kind)),
