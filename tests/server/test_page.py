@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-from contextlib import suppress
 from dataclasses import make_dataclass
 
 import pytest
@@ -30,6 +29,9 @@ if CHROMIUM is None:
 
 PATIENCE = 60_000
 """milliseconds that the browser gets, since CI may be busy"""
+
+expect = sync_api.expect  # waits: what follows an action may come a moment after it
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +100,7 @@ def visit(browser, address):
 
 
 def shown_cost(page, root="#figures"):
-    page.wait_for_selector(f"{root} data[value]")
-    return float(page.locator(f"{root} data").get_attribute("value"))
+    return float(page.locator(f"{root} data[value]").get_attribute("value"))
 
 
 def wait_for(page, condition):
@@ -118,17 +119,16 @@ def module(page, name, expression):
 
 def test_typing_moves_the_needle_to_the_cost_of_the_library(visit, gauge):
     page = visit()
-    assert page.locator("#words").inner_text() == "Type a prompt or a response"
+    expect(page.locator("#words")).to_have_text("Type a prompt or a response")
     page.fill("#prompt", "How do I bake bread?")
     of_prompt = gauge.verdict("How do I bake bread?")
     assert shown_cost(page) == pytest.approx(of_prompt.cost, abs=1e-6)
-    assert "probability of unsafe" in page.locator("#figures").inner_text()
+    expect(page.locator("#figures")).to_contain_text("probability of unsafe")
     needle = page.locator("#dial .dial-needle")
     turn = float(re.search(r"rotate\((.*)deg", needle.get_attribute("style"))[1])
     assert turn == pytest.approx(15 * of_prompt.cost, abs=1e-3)
-    shares = page.locator("#categories .bar-value").all_inner_texts()
-    assert len(shares) == len(of_prompt.categories)
-    assert "Unknown to this gauge" in page.locator("#categories-unknown").inner_text()
+    expect(page.locator("#categories .bar-value")).to_have_count(len(of_prompt.categories))
+    expect(page.locator("#categories-unknown")).to_contain_text("Unknown to this gauge")
 
     page.fill("#response", "With flour & <b>patience</b> 🐷.")
     both = {"prompt": "How do I bake bread?", "response": "With flour & <b>patience</b> 🐷."}
@@ -143,7 +143,7 @@ def test_typing_moves_the_needle_to_the_cost_of_the_library(visit, gauge):
     page.fill("#response", "  \n ")
     page.wait_for_selector("text=Nothing to judge")
     page.click("#clear")
-    assert page.locator("#figures data[value]").count() == 0
+    expect(page.locator("#figures data[value]")).to_have_count(0)
 
 
 def test_costs_one_by_one_are_those_of_the_library(visit, gauge):
@@ -170,43 +170,65 @@ def test_an_answer_to_what_was_typed_before_is_never_shown(visit, gauge):
     page.fill("#prompt", "first")
     wait_for(page, lambda: len(held) == 1)
     page.fill("#prompt", "How do I grow a tree?")
-    assert page.locator("#figures data[value]").count() == 0
-    assert page.locator("#words").inner_text() == "Reading…"
+    expect(page.locator("#figures data[value]")).to_have_count(0)
+    expect(page.locator("#words")).to_have_text("Reading…")
     wait_for(page, lambda: len(held) == 2)
     first, second = held
+    wait_for(page, lambda: first.request.failure)  # it was cancelled
     second.continue_()
     assert shown_cost(page) == pytest.approx(gauge.verdict("How do I grow a tree?").cost, abs=1e-6)
-    with suppress(sync_api.Error):  # it was cancelled, and the browser may hold it no longer
-        first.continue_()
-    page.wait_for_timeout(300)
-    assert shown_cost(page) == pytest.approx(gauge.verdict("How do I grow a tree?").cost, abs=1e-6)
+    shown = module(  # nor an answer that comes all the same
+        page,
+        "latest.js",
+        """new Promise((end) => {
+          const shown = [];
+          const answers = {};
+          const ask = (value) => new Promise((resolve) => { answers[value] = resolve; });
+          const latest = new m.Latest(ask, (value, answer) => shown.push([value, answer]), 0);
+          latest.set("first");
+          setTimeout(() => {
+            latest.set("second");
+            setTimeout(() => {
+              answers.second(2);
+              answers.first(1);
+              setTimeout(() => end(shown), 10);
+            }, 10);
+          }, 10);
+        })""",
+    )
+    assert shown == [["first", None], ["second", None], ["second", 2]]
 
 
 def test_the_threshold_says_what_it_means(visit, gauge):
     page = visit()
     page.fill("#prompt", "How do I bake bread?")
     cost = shown_cost(page)
-    assert page.locator("#words").get_attribute("data-side") == "safe"
+    words, promise = page.locator("#words"), page.locator("#promise")
+    expect(words).to_have_attribute("data-side", "safe")
     for threshold, alarms, misses in (("1", "25.0", "50.0"), ("0.7", "40.0", "35.0")):
         page.fill("#threshold-cost", threshold)
         page.press("#threshold-cost", "Enter")
-        assert page.locator("#alarms").inner_text().startswith(alarms)
-        assert page.locator("#misses").inner_text().startswith(misses)
-    assert "4 safe" in page.locator("#alarms-of").inner_text()
-    assert "made-up texts" in page.locator("#curve-data").inner_text()
+        expect(page.locator("#alarms")).to_have_text(re.compile(f"^{alarms}"))
+        expect(page.locator("#misses")).to_have_text(re.compile(f"^{misses}"))
+    expect(page.locator("#alarms-of")).to_contain_text("4 safe")
+    expect(page.locator("#curve-data")).to_contain_text("made-up texts")
     page.fill("#threshold-cost", str(cost - 0.1))
     page.press("#threshold-cost", "Enter")
-    assert page.locator("#words").inner_text() == "Unsafe, close to the border"
+    expect(words).to_have_text("Unsafe, close to the border")
 
     stored = gauge.manifest.thresholds[0]
+    tick = page.locator("#slider-stops option").nth(1)
+    expect(tick).to_have_attribute("value", f"{stored.cost:.2f}")  # drawn on whole steps alone
     page.click(f"#stops >> text={stored.name}")
-    assert stored.name in page.locator("#promise").inner_text()
-    assert str(stored.n) in page.locator("#promise").inner_text()
-    assert page.evaluate("document.getElementById('slider').valueAsNumber") == pytest.approx(
-        stored.cost, abs=0.01
-    )
-    page.locator("#slider").press("ArrowRight")
-    assert "of your own" in page.locator("#promise").inner_text()
+    expect(promise).to_contain_text(stored.name)
+    expect(promise).to_contain_text(f"{stored.n:,}")
+    slider = page.locator("#slider")
+    assert float(slider.input_value()) == pytest.approx(stored.cost, abs=0.01)
+    page.fill("#threshold-cost", "")
+    page.press("#threshold-cost", "Enter")
+    expect(promise).to_contain_text(stored.name)  # nothing typed is no other threshold
+    slider.press("ArrowRight")
+    expect(promise).to_contain_text("of your own")
 
 
 def test_a_threshold_says_of_what_it_promises_nothing(visit):
@@ -214,20 +236,27 @@ def test_a_threshold_says_of_what_it_promises_nothing(visit):
     promise = page.locator("#promise")
     page.click("#stops >> text=prompts_fpr1")
     page.fill("#prompt", "How do I bake bread?")
-    assert "promises at most 1" in promise.inner_text()
+    expect(promise).to_contain_text("promises at most 1")
     page.fill("#response", "Use yeast.")
-    assert "of responses to a prompt it promises nothing" in promise.inner_text()
+    expect(promise).to_contain_text("of responses to a prompt it promises nothing")
+    shown_cost(page)
     page.click("nav >> text=File")
+    held = []
+    page.route("**/v1/score", lambda route: held.append(route))
     kinds = ({"prompt": "Hi"}, {"prompt": "Hi", "response": "Hello!"}, {"response": "Hello!"})
     upload(page, "all.jsonl", "\n".join(map(json.dumps, kinds)).encode())
-    scored(page)
-    words = "of responses to a prompt and responses without a prompt it promises nothing"
-    assert words in promise.inner_text()
+    wait_for(page, lambda: held)
     page.click("nav >> text=Judge")
     page.fill("#response", "")
-    assert "promises at most 1" in promise.inner_text()
+    page.unroute("**/v1/score")  # what was held goes on
+    say = page.locator("#file-say")
+    expect(say).to_contain_text("3 rows")
+    expect(say).not_to_contain_text("to come")
+    expect(promise).to_contain_text("promises at most 1")  # of what is typed, not of the file
     page.click("nav >> text=File")
-    assert words in promise.inner_text()
+    scored(page)
+    words = "of responses to a prompt and responses without a prompt it promises nothing"
+    expect(promise).to_contain_text(words)
 
 
 def test_without_curves_the_page_says_that_nothing_is_known(visit, gauge):
@@ -235,8 +264,8 @@ def test_without_curves_the_page_says_that_nothing_is_known(visit, gauge):
     page.route("**/info", lambda route: route.fulfill(json=route.fetch().json() | {"curves": None}))
     page.reload()
     page.wait_for_selector("#categories li", state="attached")
-    assert "stores no validation curve" in page.locator("#curve-unknown").inner_text()
-    assert not page.locator("#curve-known").is_visible()
+    expect(page.locator("#curve-unknown")).to_contain_text("stores no validation curve")
+    expect(page.locator("#curve-known")).to_be_hidden()
 
 
 def test_two_responses_are_compared(visit, gauge):
@@ -252,13 +281,13 @@ def test_two_responses_are_compared(visit, gauge):
         ]
     )
     assert costs == pytest.approx(expected.tolist(), abs=1e-6)
-    outcome = page.locator("#outcome").inner_text()
-    assert outcome.startswith("Response B is the safer one.")
-    assert f"lower by {costs[0] - costs[1]:.2f}" in outcome
+    outcome = page.locator("#outcome")
+    expect(outcome).to_have_text(re.compile(r"^Response B is the safer one\."))
+    expect(outcome).to_contain_text(f"lower by {costs[0] - costs[1]:.2f}")
     page.click("#swap")
-    page.wait_for_selector("text=Response A is the safer one.")
+    expect(outcome).to_contain_text("Response A is the safer one.")
     page.fill("#response-b", page.input_value("#response-a"))
-    page.wait_for_selector("text=sees no difference")
+    expect(outcome).to_contain_text("sees no difference")
 
 
 ROWS = 1000
@@ -297,32 +326,32 @@ def test_a_file_is_scored_sorted_filtered_and_downloaded(visit, gauge):
     rows, content = chats()
     upload(page, "chats.csv", content)
     scored(page)
-    say = page.locator("#file-say").inner_text()
-    assert "1,000 rows" in say
-    assert "1 not judged" in say
+    expect(page.locator("#file-say")).to_contain_text("1,000 rows")
+    expect(page.locator("#file-say")).to_contain_text("1 not judged")
 
-    texts = page.locator("#table-body .texts")
-    assert texts.count() == 50
-    assert page.locator("#table-body .blurred[aria-hidden=true]").count() == 50
+    blurred = page.locator("#table-body .blurred[aria-hidden=true]")
+    expect(page.locator("#table-body .texts")).to_have_count(50)
+    expect(blurred).to_have_count(50)
     page.locator("#table-body button").first.click()
-    assert page.locator("#table-body .blurred").count() == 49
+    expect(blurred).to_have_count(49)
     page.check("#show-texts")
-    assert page.locator("#table-body .blurred").count() == 0
+    expect(blurred).to_have_count(0)
 
-    column = "#table-body td:nth-child(2)"
-    assert page.locator("th:has(#sort-cost)").get_attribute("aria-sort") == "descending"
-    costs = [as_number(each) for each in page.locator(column).all_inner_texts()]
+    by_cost, place = page.locator("th:has(#sort-cost)"), page.locator("#page-place")
+    expect(by_cost).to_have_attribute("aria-sort", "descending")
+    costs = shown_costs(page)
     assert costs == sorted(costs, reverse=True)
     page.click("#sort-cost")
-    costs = [as_number(each) for each in page.locator(column).all_inner_texts()]
+    expect(by_cost).to_have_attribute("aria-sort", "ascending")
+    costs = shown_costs(page)
     assert costs == sorted(costs)
     page.click("#page-after")
-    assert page.locator("#page-place").inner_text() == "51–100 of 1,000 rows"
+    expect(place).to_have_text("51–100 of 1,000 rows")
     page.fill("#search", "NUMBER 77")
-    assert page.locator("#page-place").inner_text() == "1–11 of 11 rows"
+    expect(place).to_have_text("1–11 of 11 rows")
     page.fill("#search", "")
     page.select_option("#only", "unjudged")
-    assert "The row has 1 cells, the header has 2." in page.locator("#table-body").inner_text()
+    expect(page.locator("#table-body")).to_contain_text("The row has 1 cell, the header has 2.")
 
     table = list(
         csv.DictReader(io.StringIO(download(page, "csv").removeprefix("\ufeff"), newline=""))
@@ -346,8 +375,9 @@ def test_a_file_is_scored_sorted_filtered_and_downloaded(visit, gauge):
     assert len(download(page, "jsonl").splitlines()) == 1
 
 
-def as_number(text):
-    return float(text.replace("−", "-"))
+def shown_costs(page):
+    cells = page.locator("#table-body td:nth-child(2)").all_inner_texts()
+    return [float(each.replace("−", "-")) for each in cells]
 
 
 def test_json_lines_with_bad_rows_and_columns_to_choose(visit, gauge):
@@ -361,7 +391,7 @@ def test_json_lines_with_bad_rows_and_columns_to_choose(visit, gauge):
     ]
     upload(page, "chats.jsonl", "\n".join(lines).encode())
     page.wait_for_selector("text=Which columns hold the texts?")
-    assert page.locator("#start").is_disabled()
+    expect(page.locator("#start")).to_be_disabled()
     page.select_option("#column-prompt", label="said")
     page.select_option("#column-messages", label="talk")
     page.click("#start")
@@ -407,12 +437,15 @@ def test_a_file_can_be_cancelled_and_gone_on_with(visit):
     page.route("**/v1/score", lambda route: held.append(route))
     upload(page, "chats.csv", chats(200)[1])
     page.wait_for_selector("#cancel")
+    leave = "dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+    assert not page.evaluate(leave)  # the browser asks whether to
     page.click("#cancel")
     page.wait_for_selector("text=Cancelled.")
     page.unroute("**/v1/score")
     page.click("#start")
     scored(page)
-    assert "to come" not in page.locator("#file-say").inner_text()
+    expect(page.locator("#file-say")).not_to_contain_text("to come")
+    assert page.evaluate(leave)
 
 
 @pytest.mark.parametrize(
@@ -422,7 +455,7 @@ def test_a_file_can_be_cancelled_and_gone_on_with(visit):
 def test_a_file_that_cannot_be_read_says_why(visit, content, message):
     page = visit("#file")
     upload(page, "chats.csv", content)
-    page.wait_for_selector(f"#file-say[data-problem=true] >> text={message}")
+    page.wait_for_selector(f"#file-say[data-problem=true] >> text=/^chats.csv: .*{message}/")
 
 
 def test_the_network_may_go_and_come_back(visit, gauge):
@@ -432,14 +465,18 @@ def test_the_network_may_go_and_come_back(visit, gauge):
     page.wait_for_selector("#banner >> text=cannot be reached")
     page.context.set_offline(False)
     assert shown_cost(page) == pytest.approx(gauge.verdict("How do I bake bread?").cost, abs=1e-6)
-    assert not page.locator("#banner").is_visible()
+    expect(page.locator("#banner")).to_be_hidden()
     visit.complaints[:] = [text for text in visit.complaints if "INTERNET_DISCONNECTED" not in text]
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_busy_server_is_asked_again(visit, gauge, status):
+@pytest.mark.parametrize(
+    ("status", "code", "why"),
+    [(429, "overloaded", "much to do"), (503, "not_ready", "loading its gauge")],
+)
+def test_a_busy_server_is_asked_again(visit, gauge, status, code, why):
     page = visit()
-    answers = iter([{"status": status, "headers": {"Retry-After": "1"}}])
+    error = json.dumps({"error": {"message": "later", "code": code}})
+    answers = iter([{"status": status, "headers": {"Retry-After": "1"}, "body": error}])
 
     def answer(route):
         busy = next(answers, None)
@@ -447,14 +484,57 @@ def test_a_busy_server_is_asked_again(visit, gauge, status):
 
     page.route("**/v1/score", answer)
     page.fill("#prompt", "How do I bake bread?")
-    page.wait_for_selector("#banner >> text=much to do")
+    page.wait_for_selector(f"#banner >> text={why}")
     assert shown_cost(page) == pytest.approx(gauge.verdict("How do I bake bread?").cost, abs=1e-6)
     visit.complaints[:] = [text for text in visit.complaints if f"status of {status}" not in text]
+
+
+def test_answers_that_are_none_are_told(visit):
+    page = visit()
+    said = "m.score([{ prompt }]).catch(({ message }) => message)"
+    long = f"((prompt) => {said})('a'.repeat(2e6))"  # which the server would hang up on
+    assert "at most 1,048,576 bytes" in module(page, "api.js", long)
+    page.route("**/v1/score", lambda route: route.fulfill(body="<p>Welcome to this hotel"))
+    page.fill("#prompt", "Hello")
+    expect(page.locator("#notes")).to_contain_text("answered with status 200, in a form")
+
+
+HOSTILE = """"'><img src=x onerror="alert(1)"><script>alert(1)</script>"""
+
+
+def test_nothing_that_is_shown_is_read_as_html(visit):
+    page = visit(ready=False)
+
+    def info(route):
+        told = route.fetch().json()
+        told |= {"gauge": HOSTILE, "description": HOSTILE}
+        told["categories"] += [HOSTILE, "constructor"]
+        told["thresholds"][0] |= {"name": HOSTILE, "data": HOSTILE, "kinds": []}
+        route.fulfill(json=told)
+
+    page.route("**/info", info)
+    page.reload()
+    expect(page.locator(".bar-name").last).to_have_text("constructor")
+    page.click("#stops >> text=onerror")
+    expect(page.locator("#promise")).to_contain_text(HOSTILE)
+    page.click("#snippets summary")
+    page.fill("#prompt", HOSTILE)
+    shown_cost(page)
+    table = io.StringIO()
+    csv.writer(table).writerows([["prompt", HOSTILE], [HOSTILE, "x"], [HOSTILE]])
+    page.click("nav >> text=File")
+    upload(page, HOSTILE.replace("/", "") + ".csv", table.getvalue().encode())
+    scored(page)
+    page.check("#show-texts")
+    expect(page.locator("#table-body bdi").first).to_have_text(HOSTILE)
+    expect(page.locator("img[src=x], script:not([src])")).to_have_count(0)
 
 
 def test_a_key_is_asked_for_and_kept_and_the_threshold_is_the_servers(visit, gauge):
     with live(gauge, api_keys=("right",), threshold="prompts_fpr1") as server:
         page = visit(address=f"{server.url}/", ready=False)
+        page.click("#key >> text=Cancel")
+        page.fill("#prompt", "Hello")  # it needs one, too
         page.fill("#key-value", "wrong")
         page.press("#key-value", "Enter")
         page.wait_for_selector("#key-refused:visible")
@@ -467,8 +547,8 @@ def test_a_key_is_asked_for_and_kept_and_the_threshold_is_the_servers(visit, gau
         page.reload()
         page.fill("#prompt", "How do I bake bread?")
         shown_cost(page)
-        assert not page.locator("#key").is_visible()
-        assert "prompts_fpr1" in page.locator("#stops [aria-pressed=true]").inner_text()
+        expect(page.locator("#key")).to_be_hidden()
+        expect(page.locator("#stops [aria-pressed=true]")).to_contain_text("prompts_fpr1")
     visit.complaints[:] = [text for text in visit.complaints if "status of 401" not in text]
 
 
@@ -478,11 +558,12 @@ def test_the_code_to_copy_gives_the_same_cost(visit, gauge, capsys, monkeypatch)
     page.fill("#prompt", text)
     cost = shown_cost(page)
     page.click("#snippets summary")
-    assert "'\\''s" in page.locator("#snippet").inner_text()
+    expect(page.locator("#snippet")).to_contain_text("'\\''s")
     monkeypatch.setattr(harmgauge, "load", lambda: gauge, raising=False)
     printed = {}
-    for language in ("python", "http"):
+    for language, start in (("python", "import harmgauge"), ("http", "import json")):
         page.select_option("#snippet-language", language)
+        expect(page.locator("#snippet")).to_contain_text(start)
         exec(page.locator("#snippet").inner_text(), {})
         printed[language] = capsys.readouterr().out
     assert float(printed["python"].split()[0]) == pytest.approx(cost, abs=1e-6)
@@ -522,25 +603,41 @@ def assert_clean(results):
 
 def test_the_switch_changes_the_colours_and_remembers(visit):
     page = visit(color_scheme="light")
-    background = "getComputedStyle(document.body).backgroundColor"
+    body, background = page.locator("body"), "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(background)
     page.click("#theme")
+    expect(page.locator("#theme")).to_have_attribute("aria-pressed", "true")
+    expect(body).not_to_have_css("background-color", light)
     dark = page.evaluate(background)
-    assert dark != light
-    assert page.locator("#theme").get_attribute("aria-pressed") == "true"
     page.reload()
-    assert page.evaluate(background) == dark
+    expect(body).to_have_css("background-color", dark)
+
+
+def test_forced_colours_paper_and_scripts_from_right_to_left(visit):
+    page = visit(forced_colors="active")
+    behind = "(each) => getComputedStyle(each).backgroundColor"
+    for root in ("nav a", "#stops button"):
+        chosen = page.locator(f"{root}:is([aria-current], [aria-pressed=true])")
+        other = page.locator(f"{root}:not([aria-current], [aria-pressed=true])").first
+        assert chosen.evaluate(behind) != other.evaluate(behind)
+    expect(page.locator(".bar").first).to_have_css("border-top-width", "1px")
+    page.fill("#prompt", "שלום")
+    expect(page.locator("#prompt")).to_have_css("direction", "rtl")
+    page.emulate_media(media="print")
+    expect(page.locator("nav")).to_be_hidden()
+    expect(page.locator("#clear")).to_be_hidden()
 
 
 def test_everything_is_reached_by_keyboard(visit):
     page = visit()
     focused = "document.activeElement.id || document.activeElement.textContent"
     page.keyboard.press("Tab")
-    assert page.evaluate(focused) == "Skip to the texts"
+    expect(page.locator(".skip")).to_be_focused()
     page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
     page.keyboard.press("Tab")  # Clear
     page.keyboard.press("Tab")
-    assert page.evaluate(focused) == "prompt"
+    expect(page.locator("#prompt")).to_be_focused()
     page.keyboard.type("Hello there")
     shown_cost(page)
     seen = []
@@ -553,22 +650,24 @@ def test_everything_is_reached_by_keyboard(visit):
             break
     assert {"response", "threshold-cost", "slider", "curve-kind"} <= set(seen)
     page.keyboard.press("Enter")
-    assert page.locator("#snippet").is_visible()
+    expect(page.locator("#snippet")).to_be_visible()
     page.locator("nav a[href='#file']").focus()
     page.keyboard.press("Enter")
-    assert page.title() == "Judge a file · harmgauge"
+    expect(page).to_have_title("Judge a file · harmgauge")
     page.locator("#file-input").focus()
-    assert page.evaluate(focused) == "file-input"
+    expect(page.locator("#file-input")).to_be_focused()
 
 
 def test_a_phone_scrolls_down_only(visit):
-    page = visit(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
-    for view in ("#judge", "#compare", "#file"):
-        page.goto(page.allowed + view)
-        if view == "#file":
+    # A small phone; at four times the size, a desktop is as narrow.
+    page = visit(viewport={"width": 320, "height": 640}, is_mobile=True, has_touch=True)
+    for view in ("judge", "compare", "file"):
+        page.goto(f"{page.allowed}#{view}")
+        expect(page.locator(f"body[data-view={view}]")).to_be_visible()
+        if view == "file":
             upload(page, "chats.csv", chats(60)[1])
             scored(page)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 def test_the_live_region_speaks_once_after_typing(visit):
@@ -616,6 +715,54 @@ def test_csv_is_read_as_it_is_written(visit):
     assert read_csv(page, "a,b\n1,\n") == [["a", "b"], ["1", ""]]
 
 
+def test_json_keeps_its_columns_and_its_numbers(visit):
+    page = visit(ready=False)
+    rows = [
+        {"constructor": "Hello", "id": 12345678901234567890, "share": 1.0},
+        {"__proto__": "Hi", "cost": 1, "text": 1234567890123456789},
+    ]
+    columns = ["constructor", "id", "share", "__proto__", "cost", "text"]
+    for name, content in {
+        "a.jsonl": "\r\n".join(map(json.dumps, rows)),
+        "lines.json": "\n\n".join(map(json.dumps, rows)),
+        "list.json": json.dumps(rows, indent=1),
+    }.items():
+        read = page.evaluate(
+            """async ([content, name]) => {
+              const [{ readRows }, { csvPieces, jsonlPieces }, { exchangeOf }] = await Promise.all(
+                ["rows", "download", "columns"].map((each) => import(`/page/${each}.js`)),
+              );
+              const { rows, columns } = await readRows(new File([content], name));
+              const failure = (prompt) => {
+                try {
+                  return exchangeOf(rows[1].values, { prompt, response: null, messages: null });
+                } catch ({ message }) {
+                  return message;
+                }
+              };
+              return {
+                columns,
+                csv: [...csvPieces(rows, columns, () => 0, ",")].join(""),
+                jsonl: [...jsonlPieces(rows, () => 0)].join(""),
+                failures: [failure("constructor"), failure("text")],
+              };
+            }""",
+            [content, name],
+        )
+        assert read["columns"] == columns
+        lines = [json.loads(line) for line in read["jsonl"].splitlines()]
+        for line, row in zip(lines, rows, strict=True):
+            assert row.items() <= {**line, "cost": 1}.items()
+        assert lines[1]["input_cost"] == 1
+        table = list(csv.reader(io.StringIO(read["csv"].removeprefix("\ufeff"))))
+        assert table[1][:6] == ["Hello", "12345678901234567890", "1.0", "", "", ""]
+        assert table[2][:6] == ["", "", "", "Hi", "1", "1234567890123456789"]
+        assert read["failures"] == [
+            "There is nothing in the columns to judge.",
+            "The prompt is no text but a number.",
+        ]
+
+
 def test_no_cell_is_a_formula(visit):
     page = visit(ready=False)
     bad = [
@@ -625,7 +772,6 @@ def test_no_cell_is_a_formula(visit):
         "@x",
         "\tx",
         "\rx",
-        "\n=1",
         " =1",
         '"=1"',
         "'=1",
@@ -633,11 +779,19 @@ def test_no_cell_is_a_formula(visit):
         "-1+1",
         "- item",
     ]
-    assert module(page, "csv.js", f"{json.dumps(bad)}.map(m.neutralised)") == [
+    assert module(page, "csv.js", f"{json.dumps(bad)}.map((cell) => m.neutralised(cell))") == [
         f"'{cell}" for cell in bad
     ]
-    good = ["", "x", "a=1", "-5", "+3.5", "-1.5e-7", "1-2", "a@b.c"]
-    assert module(page, "csv.js", f"{json.dumps(good)}.map(m.neutralised)") == good
+    good = ["", "x", "a=1", "-5", "+3.5", "-1.5e-7", "1-2", "a@b.c", "a\n-5\n- b\n+ c", "a, -b"]
+    assert module(page, "csv.js", f"{json.dumps(good)}.map((cell) => m.neutralised(cell))") == good
+    # Where another separator is expected, a cell begins in the midst of one.
+    within = {"a;=1": "a;'=1", "a\t ＝1": "a\t' ＝1", 'a\r\n"-1+f(1)': "a\r\n'\"-1+f(1)"}
+    within |= {"a\n- f(1)": "a\n'- f(1)", "a;@b;-5": "a;'@b;-5", "\n=1": "'\n'=1"}
+    within = within.items()
+    cells = json.dumps([cell for cell, _ in within])
+    written = [cell for _, cell in within]
+    assert module(page, "csv.js", f"{cells}.map((cell) => m.neutralised(cell))") == written
+    assert module(page, "csv.js", "m.csvLine(['a,=1;=1'], ';')") == '"a,\'=1;=1"\r\n'
     assert module(page, "csv.js", "m.csvLine(['a\"b', '=x', ''])") == '"a""b",\'=x,\r\n'
 
 

@@ -2,6 +2,7 @@
 // gone or the server has too much to do, and asks for a key where one is needed.
 
 import { askForKey, storedKey } from "./key.js";
+import { count } from "./numbers.js";
 import { connected, disconnected } from "./status.js";
 
 /** What the server refused, in its own words. */
@@ -13,9 +14,18 @@ export class ApiError extends Error {
 }
 
 const BUSY = new Set([429, 502, 503, 504]);
+const MUCH = "The server has much to do.";
+/** by code or status; a proxy's 502 and 504 say that there is no server behind it */
+const WHY = { not_ready: "The server is loading its gauge.", 429: MUCH, 503: MUCH };
 const LONGEST_WAIT = 30;
 
-export const info = () => call("info");
+let largest = Infinity; // body that the server reads, in bytes
+
+export async function info() {
+  const content = await call("info");
+  largest = content.limits?.max_body_bytes ?? Infinity;
+  return content;
+}
 
 /** Verdicts of exchanges, in order. */
 export async function score(exchanges, signal) {
@@ -24,43 +34,61 @@ export async function score(exchanges, signal) {
 
 /** GET, or POST where there is a body; paths are relative, so that a proxy may add a prefix. */
 export async function call(path, body = null, signal = null) {
+  const json = body && JSON.stringify(body);
+  // The server would close the line on it, which looks here as if it could not be reached.
+  if (json && new Blob([json]).size > largest) {
+    throw new ApiError(`This is more text than the server takes: at most ${count(largest)} bytes at a time.`, 413);
+  }
   for (let tries = 0; ; tries += 1) {
     const key = storedKey();
-    const response = await send(path, body, key, signal);
-    if (response === null) {
+    const reply = await send(path, json, key, signal);
+    if (reply === null) {
       const seconds = Math.min(2 ** tries, 10);
       disconnected(seconds);
       await pause(seconds, signal);
-    } else if (BUSY.has(response.status)) {
-      const seconds = waitOf(response, tries);
-      disconnected(seconds, "The server has much to do.");
+    } else if (BUSY.has(reply.status)) {
+      const seconds = waitOf(reply, tries);
+      disconnected(seconds, WHY[reply.content?.error?.code] ?? WHY[reply.status]);
       await pause(seconds, signal);
-    } else if (response.status === 401) {
+    } else if (reply.status === 401) {
       connected();
       if (storedKey() === key) await askForKey(key !== null);
     } else {
       connected();
-      if (response.ok) return response.json();
-      throw new ApiError(await reasonOf(response), response.status);
+      if (reply.ok && reply.content !== null) return reply.content;
+      const unknown = `The server answered with status ${reply.status}, in a form that this page does not know.`;
+      throw new ApiError(reply.content?.error?.message ?? unknown, reply.status);
     }
   }
 }
 
-async function send(path, body, key, signal) {
+/** `{ok, status, headers, content}`, where content that is no JSON is null; null where nothing came. */
+async function send(path, json, key, signal) {
   const headers = key === null ? {} : { Authorization: `Bearer ${key}` };
-  if (body !== null) headers["Content-Type"] = "application/json";
-  const method = body === null ? "GET" : "POST";
+  if (json !== null) headers["Content-Type"] = "application/json";
+  const method = json === null ? "GET" : "POST";
   try {
-    return await fetch(path, { method, headers, body: body && JSON.stringify(body), signal });
+    const response = await fetch(path, { method, headers, body: json, signal });
+    const { ok, status } = response;
+    return { ok, status, headers: response.headers, content: jsonOf(await response.text()) };
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    return null; // fetch tells of no other failure than that nothing could be reached
+    return null; // fetch tells of no other failure than that nothing could be reached, or not to its end
+  }
+}
+
+/** A proxy may answer in HTML. */
+function jsonOf(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
   }
 }
 
 /** Seconds that the server asks to wait, else longer with every try. */
-function waitOf(response, tries) {
-  const after = response.headers.get("Retry-After");
+function waitOf({ headers }, tries) {
+  const after = headers.get("Retry-After");
   const seconds = /^\d+$/.test(after ?? "") ? Number(after) : (Date.parse(after) - Date.now()) / 1000;
   return Math.min(Math.max(Number.isFinite(seconds) ? seconds : 2 ** tries, 0.2), LONGEST_WAIT);
 }
@@ -80,12 +108,4 @@ function pause(seconds, signal) {
     signal?.addEventListener("abort", end);
     if (signal?.aborted) end();
   });
-}
-
-async function reasonOf(response) {
-  try {
-    return (await response.json()).error.message;
-  } catch {
-    return `The server answered with status ${response.status}.`;
-  }
 }

@@ -21,7 +21,8 @@ const NAMES = {
   violence_aiding_and_abetting_incitement: "Violence",
 };
 
-export const nameOf = (category) => NAMES[category] ?? category.replaceAll("_", " ");
+export const nameOf = (category) =>
+  Object.hasOwn(NAMES, category) ? NAMES[category] : category.replaceAll("_", " ");
 
 /** A sentence on the categories that a gauge does not know, or none. */
 export function unknownTo(known) {

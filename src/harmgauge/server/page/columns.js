@@ -20,7 +20,7 @@ export const chosenAny = (chosen) => ROLES.some((role) => chosen[role] !== null)
 export function exchangeOf(values, chosen) {
   const cell = (role) => (chosen[role] === null ? null : (values[chosen[role]] ?? null));
   const [prompt, response, messages] = [text(cell("prompt"), "prompt"), text(cell("response"), "response"), cell("messages")];
-  if (messages !== null && messages !== "") {
+  if (messages !== null && messages.length !== 0) {
     const turns = conversation(messages);
     return { messages: response === null ? turns : [...turns, { role: "assistant", content: response }] };
   }
@@ -32,7 +32,14 @@ export function exchangeOf(values, chosen) {
 
 function text(cell, role) {
   if (cell === null || typeof cell === "string") return cell;
-  throw new Error(`The ${role} is no text but ${Array.isArray(cell) ? "a list" : `a ${typeof cell}`}.`);
+  throw new Error(`The ${role} is no text but ${kindOf(cell)}.`);
+}
+
+function kindOf(cell) {
+  if (Array.isArray(cell)) return "a list";
+  // A number of many digits is kept as it was written.
+  if (typeof cell === "number" || JSON.isRawJSON?.(cell)) return "a number";
+  return typeof cell === "boolean" ? "true or false" : "an object";
 }
 
 function conversation(cell) {

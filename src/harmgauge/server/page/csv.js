@@ -7,6 +7,7 @@ const DELIMITERS = [",", ";", "\t"];
 export class CsvReader {
   #head = "";
   #delimiter = null;
+  #special = null; // matches what ends a cell or begins quotes
   #row = [];
   #cell = "";
   #quoted = false; // inside quotes
@@ -38,30 +39,48 @@ export class CsvReader {
   #begin() {
     const text = this.#head.replace(/^\uFEFF/, "");
     this.#delimiter = delimiterOf(text);
+    this.#special = new RegExp(`["\\r\\n${this.#delimiter}]`, "g");
     this.#head = "";
     return this.#read(text);
   }
 
   #read(text) {
     const rows = [];
-    for (const character of text) {
-      if (this.#quoted) {
-        if (character === '"') [this.#quoted, this.#closed] = [false, true];
-        else this.#cell += character;
-      } else if (character === '"' && (this.#closed || this.#cell === "")) {
-        if (this.#closed) this.#cell += '"';
-        [this.#quoted, this.#closed, this.#begun] = [true, false, true];
-      } else if (character === this.#delimiter) {
-        this.#endCell();
-      } else if (character === "\n" || character === "\r") {
-        if (!(character === "\n" && this.#afterReturn)) this.#endRow(rows);
-      } else {
-        this.#cell += character;
-        [this.#closed, this.#begun] = [false, true];
+    for (let at = 0; at < text.length; ) {
+      const end = this.#next(text, at);
+      if (end > at) {
+        this.#cell += text.slice(at, end);
+        this.#afterReturn = false;
+        if (!this.#quoted) [this.#closed, this.#begun] = [false, true];
       }
-      this.#afterReturn = character === "\r" && !this.#quoted;
+      if (end < text.length) this.#meet(text[end], rows);
+      at = end + 1;
     }
     return rows;
+  }
+
+  /** Where the next character is that means something, or the end. */
+  #next(text, from) {
+    const special = this.#quoted ? /"/g : this.#special;
+    special.lastIndex = from;
+    return special.exec(text)?.index ?? text.length;
+  }
+
+  #meet(character, rows) {
+    const afterReturn = this.#afterReturn;
+    this.#afterReturn = character === "\r";
+    if (this.#quoted) {
+      [this.#quoted, this.#closed] = [false, true];
+    } else if (character === this.#delimiter) {
+      this.#endCell();
+    } else if (character !== '"') {
+      if (!(character === "\n" && afterReturn)) this.#endRow(rows);
+    } else if (this.#closed || this.#cell === "") {
+      if (this.#closed) this.#cell += '"';
+      [this.#quoted, this.#closed, this.#begun] = [true, false, true];
+    } else {
+      this.#cell += '"';
+    }
   }
 
   #endCell() {
@@ -88,16 +107,30 @@ export function delimiterOf(text) {
 const NUMBER = /^[+-]?\d+(?:[.,]\d+)?(?:e[+-]?\d+)?$/i;
 // Also after spaces, quotes and what shows nothing, which some spreadsheets drop; the full-width
 // signs are read as the plain ones by some.
-const FORMULA = /^(?:[\t\r\n]|[\s"'\u200b\ufeff]*[=+\-@＝＋－＠])/u;
+const FORMULA = /^[\s"'\u200b\ufeff]*[=+\-@＝＋－＠]/u;
+const BLANK = /^[\t\r\n]/;
+/** an item of a list within a cell, which calls nothing */
+const ITEM = /^\s*[+-] [^(|!]*$/;
+// A program that expects another separator ends a cell at that one, and sees no quotes around line breaks.
+const BREAKS = new Map(
+  DELIMITERS.map((own) => [own, new RegExp(`(?<=[\\r\\n${DELIMITERS.filter((each) => each !== own).join("")}])`, "u")]),
+);
 
-/** A cell that no spreadsheet takes for a formula; a plain number stays as it is. */
-export function neutralised(cell) {
-  return FORMULA.test(cell) && !NUMBER.test(cell) ? `'${cell}` : cell;
+/**
+ * A cell that no spreadsheet takes for a formula, nor any part of it where another separator is
+ * expected than the file's; a plain number stays as it is.
+ */
+export function neutralised(cell, delimiter = ",") {
+  const [first, ...rest] = cell.split(BREAKS.get(delimiter));
+  const starts = formula(first) || BLANK.test(first);
+  return (starts ? "'" : "") + first + rest.map((part) => (formula(part) && !ITEM.test(part) ? `'${part}` : part)).join("");
 }
+
+const formula = (text) => FORMULA.test(text) && !NUMBER.test(text.replace(/[,;\s]$/, ""));
 
 /** One line of CSV, its end included. */
 export function csvLine(cells, delimiter = ",") {
-  return `${cells.map((cell) => quoted(neutralised(cell))).join(delimiter)}\r\n`;
+  return `${cells.map((cell) => quoted(neutralised(cell, delimiter))).join(delimiter)}\r\n`;
 }
 
 function quoted(cell) {

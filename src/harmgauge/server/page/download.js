@@ -23,14 +23,14 @@ function renamed(name, fields) {
 export function record({ values, error, verdict, kind }, at, fields) {
   const flat = Object.fromEntries(fields.map((name) => [name, verdict?.[name] ?? null]));
   const judged = flat.cost !== null && !verdict.empty;
-  return {
-    ...Object.fromEntries(Object.entries(values).map(([name, value]) => [renamed(name, fields), value])),
-    ...flat,
+  const own = Object.fromEntries(Object.entries(values).map(([name, value]) => [renamed(name, fields), value]));
+  // Nothing is inherited: a column may have the name of what other objects inherit.
+  return Object.assign(Object.create(null), own, flat, {
     unsafe: judged ? flat.cost >= at(kind) : null,
     threshold: at(kind),
     direction: "positive_is_unsafe",
     error: error ?? (verdict ? flat.error : "not scored"),
-  };
+  });
 }
 
 /** Pieces of a CSV file; a byte-order mark says UTF-8 to spreadsheets. */

@@ -10,7 +10,7 @@ import { scoreRows } from "./scoring.js";
 import { announce } from "./status.js";
 import { Table } from "./table.js";
 
-/** milliseconds between drawings of the table while rows are scored */
+/** milliseconds at least between drawings of the table while rows are scored */
 const REDRAW = 1000;
 
 export class Files {
@@ -24,7 +24,7 @@ export class Files {
   #chosen = null;
   #rows = [];
   #controller = null;
-  #drawn = 0;
+  #next = 0; // when it is drawn again while rows are scored
   #said = 0; // quarters of the progress that were announced
 
   constructor(threshold) {
@@ -44,6 +44,9 @@ export class Files {
     this.#acceptDrops();
     for (const role of ROLES) $(`column-${role}`).addEventListener("change", () => this.#choose());
     $("start").addEventListener("click", () => this.#start());
+    window.addEventListener("beforeunload", (event) => {
+      if (this.#controller !== null) event.preventDefault();
+    });
     $("cancel").addEventListener("click", () => this.#controller?.abort());
     $("download-csv").addEventListener("click", () =>
       this.#save("csv", "text/csv", (rows, at) => csvPieces(rows, this.#columns, at, this.#delimiter)),
@@ -92,7 +95,7 @@ export class Files {
       if (this.#file !== file) return; // another one was dropped meanwhile
       [this.#name, this.#columns, this.#rows, this.#delimiter] = [file.name, columns, rows, delimiter];
     } catch (error) {
-      if (this.#file === file) this.#say(error.message, true);
+      if (this.#file === file) this.#say(`${file.name}: ${error.message}`, true);
       return;
     }
     this.#offer(recognise(this.#columns));
@@ -125,7 +128,10 @@ export class Files {
   #choose() {
     this.#controller?.abort();
     const name = (role) => this.#columns[Number($(`column-${role}`).value) - 1] ?? null;
-    for (const row of this.#rows) delete row.verdict;
+    for (const row of this.#rows) {
+      delete row.verdict;
+      delete row.kind;
+    }
     this.#judge(Object.fromEntries(ROLES.map((role) => [role, name(role)])));
     this.#draw();
   }
@@ -134,7 +140,7 @@ export class Files {
     this.#controller?.abort();
     const controller = new AbortController();
     this.#controller = controller;
-    [this.#drawn, this.#said] = [0, 0];
+    this.#said = 0;
     $("results").classList.remove("without-rows");
     this.#running(true);
     this.#draw();
@@ -160,12 +166,12 @@ export class Files {
   }
 
   #scored() {
-    this.follow();
+    if (!$("pick").hidden) this.follow(); // else the threshold speaks of what is typed elsewhere
     const quarter = Math.floor((4 * this.#done) / this.#rows.length);
     if (quarter > this.#said && quarter < 4) announce(`${25 * quarter} % scored`);
     this.#said = quarter;
     $("progress").value = this.#done;
-    if (performance.now() - this.#drawn > REDRAW) this.#draw();
+    if (performance.now() > this.#next) this.#draw();
   }
 
   get #done() {
@@ -174,7 +180,7 @@ export class Files {
 
   #draw(problem = "") {
     if (this.#rows.length === 0) return;
-    this.#drawn = performance.now();
+    const started = performance.now();
     $("progress").max = this.#rows.length;
     $("progress").value = this.#done;
     const left = this.#rows.length - this.#done;
@@ -184,6 +190,8 @@ export class Files {
     this.#say(`${this.#name}: ${problem}${this.#summary()}`, problem !== "");
     this.#table.render();
     this.#showSpread();
+    // Many rows take longer to draw: the time is for those that are scored.
+    this.#next = performance.now() + Math.max(REDRAW, 10 * (performance.now() - started));
   }
 
   #showSpread() {
@@ -191,7 +199,7 @@ export class Files {
       .filter(({ verdict }) => verdict && verdict.cost !== null && !verdict.empty)
       .map(({ verdict: { cost }, kind }) => ({ cost, unsafe: cost >= this.#threshold.at(kind) }));
     $("spread").hidden = judged.length === 0;
-    histogram($("histogram"), judged);
+    $("histogram-most").textContent = `tallest bar: ${many(histogram($("histogram"), judged), "row")}`;
     $("histogram").setAttribute("aria-label", `Histogram of the costs. ${this.#summary()}`);
   }
 

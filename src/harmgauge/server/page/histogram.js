@@ -2,14 +2,14 @@
 
 import { svg } from "./dom.js";
 import { REACH } from "./gauge.js";
-import { count, signed } from "./numbers.js";
+import { signed } from "./numbers.js";
 
 const BINS = 48;
-const [WIDTH, HEIGHT] = [640, 190];
-const [SIDE, TOP, BOTTOM] = [8, 16, 22];
+const [WIDTH, HEIGHT] = [640, 186];
+const [SIDE, TOP, BOTTOM] = [8, 4, 30];
 const PER_BIN = (WIDTH - 2 * SIDE) / BINS;
 
-/** Draw the costs in equal steps from −6 to +6; those beyond go into the outermost. */
+/** Draw the costs in equal steps from −6 to +6; those beyond go into the outermost. Returns the most in a step. */
 export function histogram(root, judged) {
   const bins = Array.from({ length: BINS }, () => ({ safe: 0, unsafe: 0 }));
   for (const { cost, unsafe } of judged) {
@@ -38,12 +38,12 @@ export function histogram(root, judged) {
           {
             class: i === 0 ? null : i === 6 ? "dial-right" : "chart-below",
             x: SIDE + ((WIDTH - 2 * SIDE) * (cost + REACH)) / (2 * REACH),
-            y: HEIGHT - 6,
+            y: HEIGHT - BOTTOM + 6,
           },
           signed(cost, 0),
         ),
       ),
-      svg("text", { class: "dial-right", x: WIDTH - SIDE, y: 11 }, `most in a step: ${count(most)}`),
     ),
   );
+  return most;
 }

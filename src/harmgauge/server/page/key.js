@@ -39,6 +39,7 @@ function ask(refused) {
         }
         sessionStorage.setItem(NAME, key);
         resolve();
+        window.dispatchEvent(new Event("keygiven"));
       },
       { once: true },
     );

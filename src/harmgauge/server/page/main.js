@@ -49,11 +49,17 @@ document.addEventListener("click", () => snippets.show());
 threshold.addEventListener("change", () => snippets.show());
 show();
 
-try {
-  const gauge = await info();
-  about(gauge);
-  snippets.gauge = gauge.name;
-  for (const part of [threshold, judge, files]) part.describe(gauge);
-} catch (error) {
-  $("gauge-name").textContent = error.message;
+async function introduce() {
+  try {
+    const gauge = await info();
+    about(gauge);
+    snippets.gauge = gauge.name;
+    for (const part of [threshold, judge, files]) part.describe(gauge);
+  } catch (error) {
+    $("gauge-name").textContent = error.message;
+    // The key that was not given now may be given for a text.
+    window.addEventListener("keygiven", introduce, { once: true });
+  }
 }
+
+introduce();

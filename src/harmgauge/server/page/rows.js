@@ -1,6 +1,7 @@
-// A CSV or JSONL file as rows. A row that cannot be read is kept, with its error.
+// A file of CSV, JSON lines or a JSON list as rows. A row that cannot be read is kept, with its error.
 
 import { CsvReader } from "./csv.js";
+import { many } from "./numbers.js";
 
 const LARGEST = 200e6;
 
@@ -12,17 +13,31 @@ export async function readRows(file) {
   if (file.size > LARGEST) {
     throw new Error("This file is larger than 200 MB; score it with: harmgauge score --input FILE --output OUT.csv");
   }
-  const reader = /\.(jsonl|ndjson)$/i.test(file.name) ? new JsonLines() : new CsvTable();
+  let reader = null;
   try {
     const texts = file.stream().pipeThrough(new TextDecoderStream("utf-8", { fatal: true }));
-    for await (const piece of iterate(texts)) reader.push(piece);
+    for await (const piece of iterate(texts)) {
+      reader ??= readerOf(file.name, piece);
+      reader.push(piece);
+    }
   } catch (error) {
-    if (error instanceof TypeError) throw new Error("This file is not UTF-8; save it as UTF-8 and drop it again.");
+    if (error instanceof TypeError) {
+      throw new Error("This file is not UTF-8 text; save it as CSV in UTF-8, or as JSONL, and drop it again.");
+    }
+    if (error instanceof DOMException) throw new Error("This file cannot be read: is it a folder, or was it moved?");
     throw error;
   }
-  reader.end();
-  if (reader.rows.length === 0) throw new Error("This file has no rows.");
+  reader?.end();
+  if (!reader?.rows.length) throw new Error("This file has no rows.");
   return { columns: reader.columns, rows: reader.rows, delimiter: reader.delimiter };
+}
+
+/** JSON lines are often named .json, and a list .jsonl: the first character tells. */
+function readerOf(name, text) {
+  const [first] = text.trimStart();
+  const json = /\.(json|jsonl|ndjson)$/i.test(name);
+  if (json && first === "[") return new JsonList();
+  return json || first === "{" ? new JsonLines() : new CsvTable();
 }
 
 /** Not every browser can iterate over a stream. */
@@ -56,29 +71,46 @@ class CsvTable {
   }
 
   #row(cells) {
-    const values = Object.fromEntries(this.columns.map((name, i) => [name, cells[i] ?? ""]));
+    const values = bare(Object.fromEntries(this.columns.map((name, i) => [name, cells[i] ?? ""])));
     const fits = cells.length === this.columns.length;
-    const error = fits ? null : `The row has ${cells.length} cells, the header has ${this.columns.length}.`;
+    const error = fits ? null : `The row has ${many(cells.length, "cell")}, the header has ${this.columns.length}.`;
     return { number: this.rows.length + 1, values, error };
   }
 }
 
 function header(cells) {
   const twice = cells.find((name, i) => cells.indexOf(name) !== i);
-  if (twice !== undefined) throw new Error("Two columns have the same name; rename one and drop the file again.");
+  if (twice !== undefined) throw new Error("Two columns have the same name, or none; rename one and drop the file again.");
   return cells;
 }
 
-class JsonLines {
+class JsonRows {
   rows = [];
   delimiter = ",";
   #columns = new Set();
-  #rest = "";
-  #line = 0;
 
   get columns() {
     return [...this.#columns];
   }
+
+  /** A row of what was read; `place` tells where, should it make no row. */
+  add(value, place) {
+    const values = typeof value === "string" ? { prompt: value } : value;
+    if (values === null || typeof values !== "object" || Array.isArray(values)) this.fail(`${place} is no JSON object.`);
+    else {
+      Object.keys(values).forEach((name) => this.#columns.add(name));
+      this.rows.push({ number: this.rows.length + 1, values: bare(values), error: null });
+    }
+  }
+
+  fail(error) {
+    this.rows.push({ number: this.rows.length + 1, values: bare({}), error });
+  }
+}
+
+class JsonLines extends JsonRows {
+  #rest = "";
+  #line = 0;
 
   push(text) {
     const lines = (this.#rest + text).split("\n");
@@ -94,19 +126,42 @@ class JsonLines {
     this.#line += 1;
     const line = text.replace(/^\uFEFF/, "");
     if (line.trim() === "") return;
-    let values = {};
-    let error = null;
+    let value;
     try {
-      values = JSON.parse(line);
-      if (typeof values === "string") values = { prompt: values };
-      if (values === null || typeof values !== "object" || Array.isArray(values)) {
-        values = {};
-        error = `Line ${this.#line} is no JSON object.`;
-      }
+      value = parsed(line);
     } catch {
-      error = `Line ${this.#line} is not valid JSON.`;
+      this.fail(`Line ${this.#line} is not valid JSON.`);
+      return;
     }
-    Object.keys(values).forEach((name) => this.#columns.add(name));
-    this.rows.push({ number: this.rows.length + 1, values, error });
+    this.add(value, `Line ${this.#line}`);
   }
+}
+
+class JsonList extends JsonRows {
+  #text = "";
+
+  push(text) {
+    this.#text += text;
+  }
+
+  end() {
+    let values;
+    try {
+      values = parsed(this.#text);
+    } catch {
+      throw new Error("This file begins as a JSON list and is none; write one object a line and drop it again.");
+    }
+    values.forEach((value, i) => this.add(value, `Item ${i + 1}`));
+  }
+}
+
+/** Values by column and nothing else: a column may have the name of what other objects inherit. */
+const bare = (values) => Object.assign(Object.create(null), values);
+
+/** JSON whose long numbers, such as ids, go out as they came in where the browser can keep them. */
+const parsed = (json) => (/\d{16}/.test(json) ? JSON.parse(json, asWritten) : JSON.parse(json));
+
+function asWritten(_, value, context) {
+  const rounded = typeof value === "number" && context?.source !== undefined && context.source !== String(value);
+  return rounded ? JSON.rawJSON(context.source) : value;
 }

@@ -32,10 +32,10 @@ function textsOf(values, chosen) {
 export function sorted(rows, { by, descending }) {
   const sign = descending ? -1 : 1;
   if (by === "number") return [...rows].sort((a, b) => sign * (a.number - b.number));
+  const cost = ({ verdict }) => (typeof verdict?.cost === "number" ? sign * verdict.cost : Infinity);
   return [...rows].sort((a, b) => {
-    const [x, y] = [a.verdict?.cost ?? null, b.verdict?.cost ?? null];
-    if (x === null || y === null) return (x === null) - (y === null) || a.number - b.number;
-    return sign * (x - y) || a.number - b.number;
+    const [x, y] = [cost(a), cost(b)];
+    return (x === y ? 0 : x - y) || a.number - b.number;
   });
 }
 
@@ -161,7 +161,7 @@ export class Table {
       "div",
       // Blurred for the eye, and left out for a screen reader.
       { class: open ? "texts" : "texts blurred", "aria-hidden": open ? null : "true" },
-      ...texts.map(([role, text]) => el("p", {}, el("b", {}, `${role} `), open ? text : text.slice(0, 160))),
+      ...texts.map(([role, text]) => el("p", {}, el("b", {}, `${role} `), el("bdi", {}, open ? text : text.slice(0, 160)))),
     );
     const cell = el("td", { class: "text" }, el("div", { class: "reveal" }, words, button));
     button.addEventListener("click", () => {

@@ -27,7 +27,8 @@ export class Threshold extends EventTarget {
     $("slider").addEventListener("input", (event) => this.#move(Number(event.target.value)));
     $("threshold-cost").addEventListener("change", (event) => {
       const cost = event.target.valueAsNumber;
-      this.#move(Number.isFinite(cost) ? cost : this.cost);
+      if (Number.isFinite(cost)) this.#move(cost);
+      else this.#explain();
     });
     $("curve-kind").addEventListener("change", () => {
       this.#followed = false;
@@ -54,15 +55,16 @@ export class Threshold extends EventTarget {
   describe({ threshold, thresholds, curves }) {
     this.#stored = thresholds;
     this.#curves = curves && Object.keys(curves).length > 0 ? curves : null;
-    const stop = (name, cost) => {
-      const button = el("button", { type: "button", class: "chip" }, name, el("small", {}, signed(cost)));
+    const stop = (name, cost, share) => {
+      const promise = share === undefined ? "" : `, at most ${promised(share)} false alarms`;
+      const button = el("button", { type: "button", class: "chip" }, name, el("small", {}, signed(cost) + promise));
       button.addEventListener("click", () => this.#move(cost, name === EVEN ? null : name));
       button.dataset.cost = cost;
       return button;
     };
-    $("stops").replaceChildren(stop(EVEN, 0), ...thresholds.map(({ name, cost }) => stop(name, cost)));
+    $("stops").replaceChildren(stop(EVEN, 0), ...thresholds.map((each) => stop(each.name, each.cost, each.false_positive_rate)));
     $("slider-stops").replaceChildren(
-      ...[0, ...thresholds.map(({ cost }) => cost)].map((value) => el("option", { value })),
+      ...[0, ...thresholds.map(({ cost }) => cost)].map((cost) => el("option", { value: cost.toFixed(2) })),
     );
     $("curve-kind").replaceChildren(
       ...Object.keys(this.#curves ?? {}).map((kind) => el("option", { value: kind }, KINDS[kind] ?? kind)),
