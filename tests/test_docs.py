@@ -47,3 +47,19 @@ def test_commands_have_the_verbs_and_options_that_are_named(call):
         assert command is not None, f"there is no verb {name}"
         context = click.Context(command, context, name)
     command.make_parser(context).parse_args(words)
+
+
+def figures_of(page):
+    """n and the figures, without intervals, of each row of a page's tables that has eight."""
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    for line in text.splitlines():
+        cells = [cell.split() for cell in line.strip("| ").split("|")]
+        numbers = [cell[0] for cell in cells[1:] if cell and re.fullmatch(r"\d\.\d{3}", cell[0])]
+        if len(numbers) >= 8 and (n := re.search(r"\((\d+)\) \||\| (\d+) \|", line)):
+            yield (n[1] or n[2], *numbers[:8])
+
+
+def test_the_peers_stand_beside_the_gauges_of_the_report():
+    shown = list(figures_of("scorers.md"))
+    assert len(shown) == 16
+    assert set(shown) <= set(figures_of("report.md"))

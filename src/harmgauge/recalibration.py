@@ -17,6 +17,8 @@ from .data.row import Row
 from .data.split import part_of
 from .error_curve import ErrorCurve, error_curves
 from .errors import DataError, RecipeError
+from .evaluation.figures import Figure
+from .evaluation.measure import against_labels
 from .evaluation.metrics import auroc, brier, calibration_error
 from .exchange import KINDS, Exchange, Kind
 from .scales import Scales
@@ -178,6 +180,28 @@ def check_direction(texts: Labelled, raw: NDArray[np.float64], data: str) -> flo
             "labels mean"
         )
     return area
+
+
+def runs_against(texts: Labelled, cost: NDArray[np.float64]) -> str | None:
+    """That a gauge's costs run against the labels, in words; None where they do not.
+
+    By the rule of `evaluation.measure.against_labels`, on one safe and one unsafe text a prompt.
+
+    Args:
+        texts: labelled texts.
+        cost: [n] their costs.
+    """
+    sample = texts.one_a_prompt()
+    unsafe = texts.unsafe[sample]
+    safe, harmful = int((~unsafe).sum()), int(unsafe.sum())
+    area = Figure(float(auroc(unsafe, cost[sample])), len(sample))
+    if not against_labels({"auroc": area}, {"auroc": min(safe, harmful)}):
+        return None
+    return (
+        f"the gauge RUNS AGAINST THE LABELS: of {harmful} unsafe and {safe} safe texts, one a "
+        f"prompt, the unsafe cost less (AUROC {area.value:.3f}); is the label map the wrong way "
+        "round?"
+    )
 
 
 def recalibrate(

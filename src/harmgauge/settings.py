@@ -185,6 +185,8 @@ def _explain(kind: type[Section], problem: Any) -> str:
         return f"unknown key {where}; {nearest(problem['input'], known, 'keys')}"
     if problem["type"] == "too_short" and problem["ctx"]["actual_length"] == 0:
         return f"{where} is empty; give at least one"
+    if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float):
+        return f"{where}: {problem['input']} is no text; put it in quotes"
     if problem["type"] != "extra_forbidden":
         return f"{where}: {problem['msg'].lower()}"
     known = _known_keys(kind, problem["loc"][:-1])

@@ -212,6 +212,23 @@ def test_thresholds_of_several_kinds_rest_on_rows_that_no_scale_was_fitted_to(
     assert 30 < threshold.n < 60  # of 90 safe prompts
 
 
+def test_labels_that_run_against_the_gauge_are_told_and_no_scale_is_fitted_to_them(
+    run, own, tiny_gauge, rows, tmp_path
+):
+    distinct = sorted({row["text"] for row in rows[:150]})
+    texts = [distinct[place] for place in np.argsort(tiny_gauge.score(distinct))]
+    path = tmp_path / "reversed.jsonl"
+    labels = ["yes" if rank < 40 else "no" for rank in range(len(texts))]
+    lines = [{"text": text, "harm": harm} for text, harm in zip(texts, labels, strict=True)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    call = ["calibrate", own, "--data", path, *COLUMNS, "--output", own]
+    refused = run(*call, "--recalibrate", "platt")
+    assert refused.exit_code == 2
+    assert "RUNS AGAINST THE LABELS: of 40 unsafe" in refused.stderr
+    stored = run(*call, "--fpr", 0.05)  # which rests on the safe texts alone
+    assert (stored.exit_code, "RUNS AGAINST" in stored.stderr) == (0, True)
+
+
 def test_isotonic_says_how_much_it_takes(run, own, data):
     result = run(
         "calibrate", own, "--data", data, *COLUMNS, "--recalibrate", "isotonic", "--output", own

@@ -80,6 +80,8 @@ def test_a_worse_one_fails_by_the_lower_end(run, toy, tmp_path):
     sentence = result.stderr.strip()
     assert sentence.startswith("harmgauge: toy/test.jsonl: auroc of wrong less that of right is -0")
     assert "more than 0.3" in sentence
+    nothing = run("compare", right, wrong, toy, "--no-worse-than", "nan")
+    assert (nothing.exit_code, "is nan" in nothing.stderr) == (2, True)
     back = run("compare", wrong, right, toy, "--no-worse-than", 0, "--draws", 200)
     assert back.exit_code == 0, back.output
     by_recall = ["--figure", "recall", "--no-worse-than", 0.1]

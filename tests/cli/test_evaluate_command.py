@@ -160,6 +160,9 @@ def test_a_gauge_that_is_below_ends_in_exit_1(toy):
     elsewhere = run(toy, "--fail-under", "none.jsonl:auroc=0.5")
     assert "is not measured: toy/test.jsonl" in str(elsewhere.exception)
     assert not elsewhere.output
+    nowhere = run(toy, "--fail-under", "toy/test.jsonl:recall@fpr1=0.5")
+    assert "has no threshold 'fpr1'" in str(nowhere.exception)
+    assert not nowhere.output
     for name in (toy, "test.jsonl"):
         assert run(toy, "--draws", 0, "--fail-under", f"{name}:auroc=0.5").exit_code == 0
 

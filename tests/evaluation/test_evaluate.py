@@ -292,6 +292,12 @@ def test_checks_that_mean_nothing_are_refused():
         parse_check("toy:auroc=0.8", "over")
     with pytest.raises(RecipeError, match=r"auc is no figure; the figures are .*auroc"):
         parse_check("toy:auc=0.8", "under")
+    with pytest.raises(RecipeError, match="auroc is of no threshold; leave out @fpr1"):
+        parse_check("toy:auroc@fpr1=0.8", "under")
+    check = parse_check("toy:recall@fpr1=0.8", "under")
+    check.check_stored({"mine": ["fpr1", "fpr5"]})
+    with pytest.raises(RecipeError, match=r"other has no threshold 'fpr1'.*\(it has none\)"):
+        check.check_stored({"mine": ["fpr1"], "other": []})
     for figure in ("auroc_against_safe", "cost_above_mean"):
         with pytest.raises(RecipeError, match=f"{figure} is of a group or a category, and of no"):
             parse_check(f"toy:{figure}=0.8", "under")

@@ -109,6 +109,9 @@ def test_facts_and_identity(tmp_path):
     [
         ({"scale": "other", "direction": None}, "which way its score points"),
         ({"scale": "other", "direction": "up"}, "direction: input should be"),
+        ({"scale": "other", "name": "' '"}, "name must be one line"),
+        ({"scale": "other", "name": r'"a\nb"'}, "name must be one line"),
+        ({"scale": "other", "version": 1.1}, r"version: 1\.1 is no text; put it in quotes"),
         ({"scale": None}, "scale: field required"),
         ({"scale": "other", "borders": 1}, "did you mean border?"),
         ({"scale": "other", "scores": None}, "exactly one of .* not 0"),

@@ -173,3 +173,13 @@ def test_a_setting_that_does_not_fit_is_told(monkeypatch):
         EndpointSource("remote", "http://localhost/", token_env="TOKEN_OF_MINE")
     with pytest.raises(RecipeError, match="category is for URLs that end in /moderations"):
         EndpointSource("remote", "http://localhost/", category="hate")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"[" * 100_000, "not JSON"), (b"null", "without a list of costs")],
+)
+def test_an_answer_that_is_no_list_of_costs_is_no_refusal(serve, content, said):
+    source = serve(lambda body, headers: (200, content))
+    with pytest.raises(HarmgaugeError, match=said):
+        source.scores(batch("tea", "rain"), progress=False)

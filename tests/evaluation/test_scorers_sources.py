@@ -44,12 +44,27 @@ def test_a_function_gets_records_and_gives_numbers(function):
     assert source.scores(batch(), progress=False).values.shape == (0,)
 
 
+def test_a_number_beyond_all_floats_counts_as_failed_as_infinity_does(function):
+    scores = function("return [10**400, float('inf'), 1]").scores(
+        batch("a", "b", "c"), progress=False
+    )
+    np.testing.assert_array_equal(scores.values, [np.nan, np.nan, 1.0])
+
+
+def test_a_module_that_ends_the_program_when_imported_is_told(tmp_path):
+    (tmp_path / "scorer_of_tests_that_exits.py").write_text("raise SystemExit(0)\n")
+    with pytest.raises(RecipeError, match=r"_that_exits failed \(SystemExit\)"):
+        FunctionSource("mine", "scorer_of_tests_that_exits:score", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
         ("return [1]", "gave 1 scores for 2 exchanges"),
         ("return 1", "must give a list of numbers, gave int"),
         ("return ['high', 'low']", "score 1 is str, not a number"),
+        ("import numpy; return numpy.zeros((2, 1))", "score 1 is ndarray, not a number"),
+        ("raise SystemExit(3)", "failed with SystemExit"),
         ("raise ValueError(records[0]['text'])", r"failed with ValueError .* from t.jsonl:1 on"),
     ],
 )

@@ -28,13 +28,13 @@ def test_a_suite_says_how_its_files_are_read(tmp_path):
         tmp_path / "mine.yaml",
         "{name: mine, sets: [{path: a/test.csv, name: first, kind: prompt, note: mind this,"
         'columns: {prompt: text, label: flag}, labels: {"yes": 1, "no": 0},'
-        "identity: {column: who, terms: {elves: [elf]}}}, {path: b/test.csv}]}",
+        "identity: {column: who, terms: {elves: [elf], orcs: [orc]}}}, {path: b/test.csv}]}",
     )
     found = read_suite(str(suite), tmp_path / "data")
     (data,) = found.sets
     assert (found.name, found.missing) == ("mine", ["b/test.csv"])
     assert (data.shown, data.kind, data.note) == ("first", "prompt", "mind this")
-    assert data.identity == Identity("who", {"elves": ["elf"]})
+    assert data.identity == Identity("who", {"elves": ["elf"], "orcs": ["orc"]})
     assert [row.items[0].unsafe for row in data.table.rows] == [1.0, 0.0]
     assert [meta["who"] for meta in data.sample.meta] == ["elf", "elf"]
     elsewhere = replace(data, identity=Identity("whom", {"elves": ["elf"]}))
@@ -99,6 +99,9 @@ def test_sets_that_cannot_be_joined_are_refused(tmp_path):
     assert "two rows called a/x.jsonl:1" in refused(one, one)
     for identity in ("{column: c}", "{column: c, template: t, terms: {a: [b]}}"):
         assert "either by terms" in refused(f"{{path: a/x.jsonl, identity: {identity}}}")
+    for terms in ("{}", "{a: [b]}", "{a: [b], c: []}"):
+        identity = f"{{column: c, terms: {terms}}}"
+        assert "two or more" in refused(f"{{path: a/x.jsonl, identity: {identity}}}")
 
 
 def test_the_validation_suite_reads_the_validation_files_of_the_recipes():

@@ -131,6 +131,7 @@ def calibrate(
             files, layout, meaning, data, rates, confidence, method, manifest.scales
         )
         texts, raw = score_labelled(load(folder, threads=threads), texts)
+        _check_direction(texts, manifest.scales.cost(raw, texts.kinds), data, method)
     if method is not None:
         manifest = recalibrate(manifest, texts, raw, method, data)
         tell_scales(before.scales, manifest)
@@ -196,6 +197,21 @@ def _check_output(folder: Path, manifest: Manifest, output: Path) -> None:
     parent = next(each for each in target.parents if each.exists())
     if not os.access(parent, os.W_OK):
         raise BundleError(f"{output} cannot be written; give --output another folder")
+
+
+def _check_direction(texts: Labelled, cost: NDArray[Any], data: str, method: Method | None) -> None:
+    """Say where the gauge runs against the labels.
+
+    Raises:
+        DataError: a scale was to be fitted, which could but be flat then.
+    """
+    from ..recalibration import runs_against
+
+    said = runs_against(texts, cost)
+    if said and method is not None:
+        raise DataError(f"{data}: {said} No scale is fitted to these")
+    if said:
+        click.echo(f"harmgauge: !! {data}: {said}", err=True)
 
 
 def _add_curves(

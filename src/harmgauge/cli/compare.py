@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -104,6 +105,8 @@ def compare(
     if figure not in (*FIGURES, *RANKING):
         known = ", ".join((*FIGURES, *RANKING))
         raise click.UsageError(f"--figure {figure} is none of these: {known}")
+    if margin is not None and math.isnan(margin):  # which lies in any range
+        raise click.UsageError("--no-worse-than is nan; give a margin, such as 0.01")
     if margin is not None and not draws:
         raise click.UsageError("--no-worse-than needs intervals; leave out --draws 0")
     sets, missing = data_sets(files, suite, data_root, layout, meaning)

@@ -125,11 +125,14 @@ def evaluate(
     sets, missing = data_sets(files, suite, data_root, layout, meaning)
     checks = [check.resolved(sets) for check in checks]
     scorers = open_scorers(names or (DEFAULT,), threads)
+    stored = {name: _stored(scorer) for name, scorer in scorers.items()}
+    for check in checks:
+        check.check_stored(stored)
     files_of = training.training_files(stated, scorers)
     reading = {**layout, "labels": meaning["labels"]}
     evaluation = Evaluation(
         scorers,
-        thresholds={name: _stored(scorer) for name, scorer in scorers.items()},
+        thresholds=stored,
         borders=borders(scorers, threshold),
         bag_of_words={
             gauge: training.training(of, data_root, reading) for gauge, of in files_of.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -15,7 +15,7 @@ from .evaluate import Measurement
 from .failures import failures, reason
 from .figures import LOWER_IS_BETTER, Figure
 from .identity import ABOVE_MEAN
-from .measure import Scores
+from .measure import AT_THRESHOLD, Scores
 from .text import LABELS
 
 Side = Literal["under", "over"]
@@ -50,6 +50,22 @@ class Check:
         if len(found) > 1:
             raise RecipeError(f"{option}, which may be any of these: {', '.join(found)}; give one")
         return replace(self, data=found[0])
+
+    def check_stored(self, thresholds: Mapping[str, Collection[str]]) -> None:
+        """See that its threshold is there, before hours of scoring say that it is not.
+
+        Args:
+            thresholds: names of those stored in each gauge.
+
+        Raises:
+            RecipeError: a gauge has no threshold of that name.
+        """
+        for gauge, stored in thresholds.items():
+            if self.threshold is not None and self.threshold not in stored:
+                raise RecipeError(
+                    f"--fail-{self.side}: {gauge} has no threshold {self.threshold!r}; give one of "
+                    f"its names ({', '.join(stored) or 'it has none'})"
+                )
 
     def failures(self, measurements: Sequence[Measurement]) -> Iterator[str]:
         """A sentence for each gauge beyond the bound, without such a figure, or that failed on some
@@ -136,6 +152,11 @@ def parse_check(text: str, side: Side) -> Check:
     if figure not in FIGURES:
         what = "of a group or a category, and of no data set" if figure in LABELS else "no figure"
         raise RecipeError(f"{option}: {figure} is {what}; the figures are {', '.join(FIGURES)}")
+    if "@" in name and figure not in AT_THRESHOLD:
+        raise RecipeError(
+            f"{option}: {figure} is of no threshold; leave out @{threshold}. Of a threshold are "
+            f"{', '.join(AT_THRESHOLD)}"
+        )
     if (figure in LOWER_IS_BETTER) != (side == "over"):
         better, other = ("less", "over") if side == "under" else ("more", "under")
         raise RecipeError(f"{option}: of {figure} {better} is better; use --fail-{other}")

@@ -41,6 +41,10 @@ class IdentityEntry(Section):
                 "identity pairs texts either by terms, the words for each group, or by template, a "
                 "column that they share; give one of the two"
             )
+        if self.terms is not None and (len(self.terms) < 2 or not all(self.terms.values())):
+            raise ValueError(
+                "identity compares groups: terms must name two or more, each with a word for it"
+            )
         return self
 
 

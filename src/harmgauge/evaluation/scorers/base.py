@@ -104,8 +104,11 @@ def as_scores(values: Any, expected: int, who: str) -> Floats:
     for row, value in enumerate(values):
         if value is None:
             continue
-        if isinstance(value, str) or not hasattr(value, "__float__"):
+        if isinstance(value, str) or not hasattr(value, "__float__") or np.ndim(value):
             raise HarmgaugeError(f"{who}: score {row + 1} is {type(value).__name__}, not a number")
-        scores[row] = float(value)
+        try:
+            scores[row] = float(value)
+        except OverflowError:  # an integer beyond all floats is as good as infinite
+            continue
     scores[~np.isfinite(scores)] = np.nan
     return scores

@@ -25,7 +25,7 @@ class Description(Section):
     """What the file says, key for key."""
 
     name: str
-    """name in the report"""
+    """name in the report, one line"""
     direction: Literal["positive_is_unsafe", "positive_is_safe"] | None = None
     """whether a larger score means more harmful, or less; required"""
     scale: Literal["probability", "log_odds", "other"]
@@ -70,6 +70,8 @@ class Description(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Description:
+        if len(self.name.strip().splitlines()) != 1:
+            raise ValueError("name must be one line of text, as the report shows it")
         kinds = [kind for kind in _KINDS if getattr(self, kind) is not None]
         if len(kinds) != 1:
             raise ValueError(f"state exactly one of {', '.join(_KINDS)}, not {len(kinds)}")

@@ -27,6 +27,7 @@ _TRIES = 6
 _LONGEST_WAIT_S = 60.0
 # What a server says to a request that it cannot take: one of its texts may be the cause.
 _REFUSED = (400, 413, 422)
+_NOT_TAKEN = object()
 
 
 class EndpointSource:
@@ -90,7 +91,7 @@ class EndpointSource:
     def _ask(self, exchanges: Sequence[Exchange]) -> Iterator[Floats | None]:
         """Scores of some exchanges in parts, in order; None for one that is refused even alone."""
         body = self._post(exchanges)
-        if body is not None:
+        if body is not _NOT_TAKEN:
             yield self._read(body, len(exchanges))
         elif len(exchanges) == 1:
             yield None
@@ -100,7 +101,7 @@ class EndpointSource:
             yield from self._ask(exchanges[middle:])
 
     def _post(self, exchanges: Sequence[Exchange]) -> Any:
-        """The answer, or None where the server refuses to take what it got."""
+        """The answer, or `_NOT_TAKEN` where the server refuses to take what it got."""
         if self._moderations:
             content: dict[str, Any] = {"input": [each.on_trial for each in exchanges]}
         else:
@@ -114,7 +115,7 @@ class EndpointSource:
             except urllib.error.HTTPError as error:
                 with error:
                     if error.code in _REFUSED:
-                        return None
+                        return _NOT_TAKEN
                     if error.code not in (429, 503) or tries == _TRIES:
                         # Not what it says beside its status: servers echo their input in it.
                         raise self._failed(f"answers with status {error.code}") from None
@@ -126,7 +127,7 @@ class EndpointSource:
                 reason = getattr(error, "reason", error)
                 why = getattr(reason, "strerror", None) or type(reason).__name__
                 raise self._failed(f"cannot be reached ({why}); is the server running?") from None
-            except ValueError:
+            except (ValueError, RecursionError):  # the latter of brackets without end
                 raise self._failed("gave an answer that is not JSON") from None
         raise AssertionError  # the last try returns or raises
 

@@ -42,7 +42,7 @@ class FunctionSource:
             ) from error
         except AttributeError:
             raise RecipeError(f"{name}: the module {module_name} has no {function}") from None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise RecipeError(
                 f"{name}: importing {module_name} failed ({type(error).__name__}); try it alone"
             ) from error
@@ -64,7 +64,7 @@ class FunctionSource:
                 records = [as_record(each) for each in exchanges[start : start + _CHUNK]]
                 try:
                     values = self._function(records)
-                except Exception as error:  # whose words may quote a text
+                except (Exception, SystemExit) as error:  # whose words may quote a text
                     raise HarmgaugeError(
                         f"{self._name}: its function failed with {type(error).__name__} on the "
                         f"exchanges from {batch.ids[start]} on"
