@@ -9,6 +9,8 @@ import pytest
 from chromium import expect, module, scored, shown_cost, upload, wait_for
 from serving import texts
 
+import harmgauge
+
 pytestmark = pytest.mark.slow
 
 
