@@ -17,7 +17,9 @@ def batched(gauge, work, **options):
 
     async def run():
         batcher = Batcher(
-            lambda: gauge, Metrics(), **{"size": 4, "wait_s": 0.0, "queue_size": 100, **options}
+            lambda: gauge,
+            Metrics(),
+            **{"size": 4, "wait_s": 0.0, "queue_size": 100, "most_s": 60.0, **options},
         )
         batcher.start(lambda: None)
         while batcher._gauge is None:
@@ -113,6 +115,32 @@ def test_a_full_queue_refuses(gauge, runtime):
     refused = batched(gauge, work, queue_size=3)
     assert refused.status_code == 503
     assert int(refused.headers["Retry-After"]) >= 1
+
+
+def test_what_would_come_too_late_is_refused(gauge, runtime):
+    async def work(batcher):
+        await batcher.verdicts(["cat"])  # tells the pace
+        runtime.hold()
+        first = asked(batcher, "cat")
+        await until(runtime.held.is_set)
+        assert batcher._pace > 0
+        batcher._pace = 0.01  # of 1000 a text, and its characters
+        second = asked(batcher, "dog", "tree")  # nothing waits: however long it takes
+        await until(lambda: batcher._waiting == 2)
+        with pytest.raises(ApiError) as refused:
+            await batcher.verdicts(["rain"])
+        second.cancel()
+        await until(second.done)
+        third = asked(batcher, "rain")
+        await until(lambda: batcher._waiting == 1)
+        runtime.release()
+        await asyncio.gather(first, third)
+        assert (batcher._waiting, batcher._work_waiting) == (0, 0)
+        return refused.value
+
+    refused = batched(gauge, work, most_s=15.0)
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"] == "20"
 
 
 def test_what_nobody_waits_for_is_dropped(gauge, runtime):

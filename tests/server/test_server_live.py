@@ -148,7 +148,7 @@ def test_the_work_of_killed_clients_is_dropped():
         runtime.hold()
         first = threading.Thread(target=score, args=(server, "cat"))
         first.start()
-        wait_for(lambda: (batcher._rate and not batcher._waiting) or first.is_alive())
+        wait_for(lambda: (batcher._pace and not batcher._waiting) or first.is_alive())
         body = json.dumps({"exchanges": ["dog"] * 20}).encode()
         head = HEAD + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
         clients = []
