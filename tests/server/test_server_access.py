@@ -71,6 +71,11 @@ def test_what_is_open_and_what_is_not(locked):
         ("gauge.example@evil.example", 421),
         ("", 421),
         ("[::1", 421),
+        ("localhost:x", 421),
+        ("localhost:80:80", 421),
+        ("evil@localhost", 421),
+        ("localhost/evil", 421),
+        ("localhost evil.example", 421),
     ],
 )
 def test_the_host_must_be_ours(named, host, status):
@@ -98,6 +103,11 @@ def test_other_origins_are_let_in_only_when_named(client):
         assert given.headers["access-control-allow-origin"] == "https://app.example"
         other = {**asked, "origin": "https://other.example"}
         assert named.options("/v1/score", headers=other).status_code == 400
+
+
+def test_no_answer_leads_to_where_the_host_header_says(client):
+    for path in ("/v1/score/", "/docs/", "/page", "/metrics/"):
+        envelope(client.get(path, follow_redirects=False), 404, "not_found")
 
 
 def test_browsers_are_told_to_load_nothing_from_elsewhere(client):

@@ -61,6 +61,7 @@ def create_app(
         version=__version__,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # to a URL that the Host header makes up, and never to https
         lifespan=lifespan,
         responses={"default": {"model": ErrorAnswer, "description": "What went wrong."}},
         middleware=[
