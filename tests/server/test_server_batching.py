@@ -119,11 +119,10 @@ def test_a_full_queue_refuses(gauge, runtime):
 
 def test_what_would_come_too_late_is_refused(gauge, runtime):
     async def work(batcher):
-        await batcher.verdicts(["cat"])  # tells the pace
         runtime.hold()
         first = asked(batcher, "cat")
         await until(runtime.held.is_set)
-        assert batcher._pace > 0
+        assert batcher._pace > 0  # that of the start
         batcher._pace = 0.01  # of 1000 a text, and its characters
         second = asked(batcher, "dog", "tree")  # nothing waits: however long it takes
         await until(lambda: batcher._waiting == 2)

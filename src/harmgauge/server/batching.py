@@ -135,6 +135,9 @@ class Batcher:
         try:
             gauge = self._load()
             gauge.verdicts(_WARM)  # the first calls allocate, and are slow
+            started = time.perf_counter()
+            gauge.verdicts(_WARM)
+            self._keep_pace(_WARM, time.perf_counter() - started)
         except Exception as error:
             self.failure = error
             self._loop.call_soon_threadsafe(self._on_failure)
@@ -184,11 +187,14 @@ class Batcher:
             self._deliver([(job, None) for job, _ in batch])
             return
         seconds = time.perf_counter() - started
-        pace = seconds / _work(exchanges)
-        self._pace = (self._pace + pace) / 2 if self._pace else pace
+        self._keep_pace(exchanges, seconds)
         self._metrics.batch(len(exchanges), seconds)
         given = iter(verdicts)
         self._deliver([(job, [next(given) for _ in share]) for job, share in batch])
+
+    def _keep_pace(self, exchanges: Sequence[Any], seconds: float) -> None:
+        pace = seconds / _work(exchanges)
+        self._pace = (self._pace + pace) / 2 if self._pace else pace
 
     def _deliver(self, shares: list[tuple[_Job, list[Verdict] | None]]) -> None:
         def deliver() -> None:

@@ -112,6 +112,8 @@ class Protocol(H11Protocol, asyncio.BufferedProtocol):
         self._header_timer = self.loop.call_later(self.header_timeout_s, self.transport.close)
 
 
-def _stop(timer: asyncio.TimerHandle | None) -> None:
+def _stop(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
+    """None, in place of a timer that is cancelled."""
     if timer is not None:
         timer.cancel()
+    return None
