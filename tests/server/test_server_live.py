@@ -9,7 +9,7 @@ import httpx
 import openai
 import pytest
 from arithmetic import make_gauge
-from serving import live, wait_for
+from serving import envelope, live, wait_for
 
 from harmgauge.server.protocol import Protocol
 
@@ -229,3 +229,20 @@ def test_what_was_accepted_is_answered_before_the_end():
         for thread in threads:
             thread.join()
     assert [each.status_code for each in answers] == [200] * 3
+
+
+def test_what_is_not_finished_in_time_is_told_so_at_the_end():
+    gauge = make_gauge()
+    runtime = gauge._scorer._runtime
+    answers = []
+    with live(gauge, shutdown_timeout_s=1) as server:
+        runtime.hold()
+        waiting = threading.Thread(target=lambda: answers.append(score(server, "cat")))
+        waiting.start()
+        wait_for(runtime.held.is_set)
+        server.server.should_exit = True
+        waiting.join()
+        runtime.release()
+    error = envelope(answers[0], 503, "overloaded")
+    assert "stopping" in error["message"]
+    assert int(answers[0].headers["retry-after"]) >= 1

@@ -47,8 +47,11 @@ def test_what_is_shown_can_be_read_again_and_hides_keys(tmp_path):
     assert "secret" not in shown
     assert "port: 81  # command line" in shown
     values = yaml.safe_load(shown)
-    assert values.pop("api_keys") == ["***", "***"]
     config = tmp_path / "shown.yaml"
+    config.write_text(shown)
+    with pytest.raises(RecipeError, match="api_keys"):  # a mask is no key
+        resolve({}, config, {})
+    assert len(values.pop("api_keys")) == 2
     config.write_text(yaml.safe_dump(values))
     assert resolve({}, config, {}).settings.port == 81
 

@@ -21,6 +21,7 @@ from ..settings import Section, read_mapping, validate
 PREFIX = "HARMGAUGE_"
 """before the name of a setting in capitals, in the environment"""
 _SECRET = "api_keys"
+_MASK = "not shown"  # no key, so that a file of what was shown does not let that in
 
 
 def _split(value: Any) -> Any:
@@ -176,7 +177,7 @@ class Resolved:
     def to_yaml(self) -> str:
         """All of it, with keys masked; can be read as a file of settings but for them."""
         values = self.settings.model_dump(mode="json")
-        values[_SECRET] = ["***"] * len(values[_SECRET])
+        values[_SECRET] = [_MASK] * len(values[_SECRET])
         return "".join(
             f"{name}: {json.dumps(value, ensure_ascii=False)}  # {self.sources[name]}\n"
             for name, value in values.items()
