@@ -34,6 +34,7 @@ def test_calls_need_a_key(locked, path, authorization):
     given = locked.post(path, json={}, headers=headers)
     error = envelope(given, 401, "invalid_api_key")
     assert error["type"] == "authentication_error"
+    assert error["message"].startswith("this server needs" if not headers else "this is no key")
     assert given.headers["www-authenticate"] == "Bearer"
 
 
@@ -43,6 +44,13 @@ def test_each_key_lets_in(locked, key):
     body = {"exchanges": ["cat"]}
     assert locked.post("/v1/score", json=body, headers=headers).status_code == 200
     assert locked.get("/info", headers=headers).status_code == 200
+
+
+def test_the_description_says_what_needs_a_key(locked, client):
+    paths = locked.get("/openapi.json").json()["paths"]
+    needs = {path: "security" in next(iter(each.values())) for path, each in paths.items()}
+    assert {path for path, need in needs.items() if not need} == {"/healthz", "/readyz"}
+    assert "security" not in client.get("/openapi.json").text
 
 
 def test_what_is_open_and_what_is_not(locked):
