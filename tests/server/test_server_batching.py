@@ -98,6 +98,27 @@ def test_a_large_request_lets_small_ones_in_between(gauge):
     assert order == ["first", "small", "large"]
 
 
+def test_of_requests_of_one_size_one_is_finished_before_the_next(gauge, runtime):
+    async def work(batcher):
+        runtime.hold()
+        first = asked(batcher, "dog")
+        await until(runtime.held.is_set)
+        finished = {}
+        for name in ("hello", "rain"):
+            each = asked(batcher, *[f"{name} {'cat ' * n}" for n in range(6)])
+            each.add_done_callback(
+                lambda _, name=name: finished.setdefault(name, sum(runtime.batches))
+            )
+        await until(lambda: batcher._waiting == 12)
+        runtime.release()
+        await asyncio.gather(first)
+        await until(lambda: len(finished) == 2)
+        return finished
+
+    finished = batched(gauge, work)
+    assert finished["hello"] < finished["rain"] == 13
+
+
 def test_a_full_queue_refuses(gauge, runtime):
     async def work(batcher):
         runtime.hold()

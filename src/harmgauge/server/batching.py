@@ -6,7 +6,6 @@ import asyncio
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,7 +67,7 @@ class Batcher:
         self._size, self._wait_s = size, wait_s
         self._queue_size, self._most_s = queue_size, most_s
         self._gauge: Gauge | None = None
-        self._jobs: deque[_Job] = deque()
+        self._jobs: list[_Job] = []
         self._waiting = 0
         self._work_waiting = 0
         self._pace = 0.0
@@ -148,8 +147,9 @@ class Batcher:
                 self._judge(gauge, batch)
 
     def _next(self) -> list[tuple[_Job, Sequence[Any]]] | None:
-        """The next batch; None once there is no more to come. Each job gets its turn: one that
-        does not fit goes on behind the others."""
+        """The next batch; None once there is no more to come. What is nearest to its end goes
+        first: no small job waits for a large one, and of large ones, some are in time where all
+        in turns would be late."""
         with self._changed:
             while not (self._jobs or self._closed):
                 self._changed.wait()
@@ -162,8 +162,9 @@ class Batcher:
                 self._changed.wait(seconds)
             batch: list[tuple[_Job, Sequence[Any]]] = []
             room, characters = self._size, 0
+            self._jobs.sort(key=lambda job: job.left)
             while room and self._jobs and characters < _BATCH_CHARACTERS:
-                job = self._jobs.popleft()
+                job = self._jobs[0]
                 share: list[Any] = []
                 while room and job.left and characters < _BATCH_CHARACTERS:
                     share.append(job.exchanges[job.taken])
@@ -173,8 +174,8 @@ class Batcher:
                 batch.append((job, share))
                 self._waiting -= len(share)
                 self._work_waiting -= _work(share)
-                if job.left:  # the batch is full
-                    self._jobs.append(job)
+                if not job.left:
+                    del self._jobs[0]
             return batch
 
     def _judge(self, gauge: Gauge, batch: list[tuple[_Job, Sequence[Any]]]) -> None:
