@@ -8,7 +8,7 @@ import logging
 import pytest
 from serving import envelope, serving
 
-from harmgauge.server.logs import JsonFormatter
+from harmgauge.server.logs import JsonFormatter, OnceASecond
 
 SECRET = "pomegranate"
 
@@ -169,6 +169,16 @@ def test_an_exception_is_logged_by_place_and_not_by_message():
     assert line["exception"] == "ValueError"
     assert "test_server_access.py" in line["at"][-1]
     assert SECRET not in json.dumps(line)
+
+
+def test_what_is_said_again_in_the_same_second_is_left_out():
+    said = [("no socket", 1.1), ("no socket", 1.9), ("no socket", 2.0), ("other", 2.1)]
+    once, told = OnceASecond(), []
+    for text, created in said:
+        record = logging.LogRecord("asyncio", logging.ERROR, "", 0, text, (), None)
+        record.created = created
+        told.append(once.filter(record))
+    assert told == [True, False, True, True]
 
 
 def test_metrics_count(client):
