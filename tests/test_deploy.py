@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from harmgauge.cli.main import cli
+from harmgauge.errors import HarmgaugeError
 from harmgauge.server.settings import PREFIX, Settings
 
 FOLDER = Path(__file__).parents[1] / "deploy"
@@ -19,8 +22,12 @@ def manifest(kind: str) -> dict:
     return next(each for each in documents if each["kind"] == kind)
 
 
+def pod_spec() -> dict:
+    return manifest("Deployment")["spec"]["template"]["spec"]
+
+
 def container() -> dict:
-    return manifest("Deployment")["spec"]["template"]["spec"]["containers"][0]
+    return pod_spec()["containers"][0]
 
 
 def test_there_are_three_ways():
@@ -66,7 +73,28 @@ def test_pods_probe_what_needs_no_key_and_write_nothing():
     assert {probe["path"] for probe in probes} == PROBES
     assert pod["ports"] == [{"name": "http", "containerPort": Settings().port}]
     assert pod["securityContext"]["readOnlyRootFilesystem"] is True
-    assert manifest("Deployment")["spec"]["template"]["spec"]["securityContext"]["runAsNonRoot"]
+    assert pod_spec()["securityContext"]["runAsNonRoot"]
+
+
+def test_the_service_s_own_variables_are_kept_from_pods():
+    # Of a service of that name one is HARMGAUGE_PORT=tcp://…, with which the server does not start.
+    name = manifest("Service")["metadata"]["name"].upper().replace("-", "_")
+    assert f"{name}_PORT" == f"{PREFIX}PORT"
+    assert pod_spec()["enableServiceLinks"] is False
+
+
+def test_a_pod_waits_before_it_stops():
+    command = container()["lifecycle"]["preStop"]["exec"]["command"]
+    assert command[0] == "sleep"
+    grace = pod_spec()["terminationGracePeriodSeconds"]
+    assert grace > int(command[1]) + Settings().shutdown_timeout_s
+
+
+def test_the_unit_does_not_try_again_what_cannot_work():
+    unit = (FOLDER / "harmgauge.service").read_text(encoding="utf-8")
+    done = CliRunner().invoke(cli, ["serve", "--port", "-1"])
+    assert isinstance(done.exception, HarmgaugeError)  # of which `main` makes status 2
+    assert "\nRestartPreventExitStatus=2\n" in unit
 
 
 def test_the_unit_starts_the_server():

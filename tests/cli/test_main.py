@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import sys
 import warnings
 
@@ -28,3 +29,12 @@ def test_a_mistake_is_one_line(case, tmp_path, monkeypatch, capsys):
     said = warnings.formatwarning("what to know", HarmgaugeWarning, "file.py", 7)
     assert said == "harmgauge: what to know\n"
     assert ("nowhere" if case == "system" else "holds no rows") in line
+
+
+def test_the_module_is_the_command(monkeypatch, capsys):
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    monkeypatch.setattr(sys, "argv", ["harmgauge", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("harmgauge", run_name="__main__")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("harmgauge, version ")

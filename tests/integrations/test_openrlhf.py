@@ -4,7 +4,7 @@ import json
 import pytest
 
 from harmgauge import Exchange, ExchangeError, RecipeError
-from harmgauge.integrations.openrlhf import answer, reward_function
+from harmgauge.integrations.openrlhf import answer, read_request, reward_function
 
 PROMPTS = ["User: hello\nAssistant: ", "User: how do i bake bread\nAssistant: "]
 ANSWERS = ["thank you", "water and bread"]
@@ -40,6 +40,14 @@ def test_without_prompts_a_whole_query_is_on_trial(tiny_gauge):
     found = answer(tiny_gauge, {"query": ["thank you[SEP]"]}, **OPTIONS)
     expected = tiny_gauge.score([Exchange(response="thank you")])
     assert found["rewards"] == pytest.approx(-expected)
+
+
+@pytest.mark.parametrize("end", ["", "[SEP]", "[SEP][PAD][SEP]", "[PAD]" * 200_000, "|.|."])
+def test_special_tokens_are_taken_off_the_end_alone(end):
+    query = "[PAD]thank [SEP] you"
+    options = {"special_tokens": ["", "[PAD]", "[SEP]", "|", "."]}
+    (exchange,) = read_request({"query": [query + end]}, **options)
+    assert exchange == {"response": query}
 
 
 def test_what_has_no_verdict_gets_a_number_and_is_counted(tiny_gauge):

@@ -8,7 +8,7 @@ import logging
 import pytest
 from serving import envelope, serving
 
-from harmgauge.server.logs import JsonFormatter
+from harmgauge.server.logs import JsonFormatter, OnceASecond
 
 SECRET = "pomegranate"
 
@@ -34,6 +34,7 @@ def test_calls_need_a_key(locked, path, authorization):
     given = locked.post(path, json={}, headers=headers)
     error = envelope(given, 401, "invalid_api_key")
     assert error["type"] == "authentication_error"
+    assert error["message"].startswith("this server needs" if not headers else "this is no key")
     assert given.headers["www-authenticate"] == "Bearer"
 
 
@@ -43,6 +44,13 @@ def test_each_key_lets_in(locked, key):
     body = {"exchanges": ["cat"]}
     assert locked.post("/v1/score", json=body, headers=headers).status_code == 200
     assert locked.get("/info", headers=headers).status_code == 200
+
+
+def test_the_description_says_what_needs_a_key(locked, client):
+    paths = locked.get("/openapi.json").json()["paths"]
+    needs = {path: "security" in next(iter(each.values())) for path, each in paths.items()}
+    assert {path for path, need in needs.items() if not need} == {"/healthz", "/readyz"}
+    assert "security" not in client.get("/openapi.json").text
 
 
 def test_what_is_open_and_what_is_not(locked):
@@ -71,6 +79,11 @@ def test_what_is_open_and_what_is_not(locked):
         ("gauge.example@evil.example", 421),
         ("", 421),
         ("[::1", 421),
+        ("localhost:x", 421),
+        ("localhost:80:80", 421),
+        ("evil@localhost", 421),
+        ("localhost/evil", 421),
+        ("localhost evil.example", 421),
     ],
 )
 def test_the_host_must_be_ours(named, host, status):
@@ -98,6 +111,11 @@ def test_other_origins_are_let_in_only_when_named(client):
         assert given.headers["access-control-allow-origin"] == "https://app.example"
         other = {**asked, "origin": "https://other.example"}
         assert named.options("/v1/score", headers=other).status_code == 400
+
+
+def test_no_answer_leads_to_where_the_host_header_says(client):
+    for path in ("/v1/score/", "/docs/", "/page", "/metrics/"):
+        envelope(client.get(path, follow_redirects=False), 404, "not_found")
 
 
 def test_browsers_are_told_to_load_nothing_from_elsewhere(client):
@@ -151,6 +169,16 @@ def test_an_exception_is_logged_by_place_and_not_by_message():
     assert line["exception"] == "ValueError"
     assert "test_server_access.py" in line["at"][-1]
     assert SECRET not in json.dumps(line)
+
+
+def test_what_is_said_again_in_the_same_second_is_left_out():
+    said = [("no socket", 1.1), ("no socket", 1.9), ("no socket", 2.0), ("other", 2.1)]
+    once, told = OnceASecond(), []
+    for text, created in said:
+        record = logging.LogRecord("asyncio", logging.ERROR, "", 0, text, (), None)
+        record.created = created
+        told.append(once.filter(record))
+    assert told == [True, False, True, True]
 
 
 def test_metrics_count(client):

@@ -17,7 +17,9 @@ def batched(gauge, work, **options):
 
     async def run():
         batcher = Batcher(
-            lambda: gauge, Metrics(), **{"size": 4, "wait_s": 0.0, "queue_size": 100, **options}
+            lambda: gauge,
+            Metrics(),
+            **{"size": 4, "wait_s": 0.0, "queue_size": 100, "most_s": 60.0, **options},
         )
         batcher.start(lambda: None)
         while batcher._gauge is None:
@@ -96,6 +98,27 @@ def test_a_large_request_lets_small_ones_in_between(gauge):
     assert order == ["first", "small", "large"]
 
 
+def test_of_requests_of_one_size_one_is_finished_before_the_next(gauge, runtime):
+    async def work(batcher):
+        runtime.hold()
+        first = asked(batcher, "dog")
+        await until(runtime.held.is_set)
+        finished = {}
+        for name in ("hello", "rain"):
+            each = asked(batcher, *[f"{name} {'cat ' * n}" for n in range(6)])
+            each.add_done_callback(
+                lambda _, name=name: finished.setdefault(name, sum(runtime.batches))
+            )
+        await until(lambda: batcher._waiting == 12)
+        runtime.release()
+        await asyncio.gather(first)
+        await until(lambda: len(finished) == 2)
+        return finished
+
+    finished = batched(gauge, work)
+    assert finished["hello"] < finished["rain"] == 13
+
+
 def test_a_full_queue_refuses(gauge, runtime):
     async def work(batcher):
         runtime.hold()
@@ -113,6 +136,31 @@ def test_a_full_queue_refuses(gauge, runtime):
     refused = batched(gauge, work, queue_size=3)
     assert refused.status_code == 503
     assert int(refused.headers["Retry-After"]) >= 1
+
+
+def test_what_would_come_too_late_is_refused(gauge, runtime):
+    async def work(batcher):
+        runtime.hold()
+        first = asked(batcher, "cat")
+        await until(runtime.held.is_set)
+        assert batcher._pace > 0  # that of the start
+        batcher._pace = 0.01  # of 1000 a text, and its characters
+        second = asked(batcher, "dog", "tree")  # nothing waits: however long it takes
+        await until(lambda: batcher._waiting == 2)
+        with pytest.raises(ApiError) as refused:
+            await batcher.verdicts(["rain"])
+        second.cancel()
+        await until(second.done)
+        third = asked(batcher, "rain")
+        await until(lambda: batcher._waiting == 1)
+        runtime.release()
+        await asyncio.gather(first, third)
+        assert (batcher._waiting, batcher._work_waiting) == (0, 0)
+        return refused.value
+
+    refused = batched(gauge, work, most_s=15.0)
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"] == "20"
 
 
 def test_what_nobody_waits_for_is_dropped(gauge, runtime):

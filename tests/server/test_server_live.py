@@ -9,7 +9,9 @@ import httpx
 import openai
 import pytest
 from arithmetic import make_gauge
-from serving import live, wait_for
+from serving import envelope, live, wait_for
+
+from harmgauge.server.protocol import Protocol
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +117,46 @@ def test_what_is_no_http_is_told(server):
     assert "pomegranate" not in json.dumps(answer)
 
 
+def test_two_lengths_are_one_too_many(server):
+    body = b'13\r\n{"exchanges":["a"]}\r\n0\r\n\r\n'
+    head = HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+    status, answer = exchange(server, head + body + b"GET /info HTTP/1.1\r\n")
+    assert (status, answer["error"]["code"]) == (400, "two_lengths")
+
+
+@pytest.mark.parametrize("where", [b"GET /%s HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nX: %s\r\n"])
+def test_headers_that_are_too_long_are_told(server, where):
+    status, answer = exchange(server, where % (b"a" * 66_000))
+    assert (status, answer["error"]["code"]) == (431, "headers_too_large")
+
+
+def test_a_body_in_tiny_chunks_lets_others_in_between(server, monkeypatch):
+    reads = []
+
+    def noted(protocol, data):
+        reads.append(len(data))
+        received(protocol, data)
+
+    received = Protocol.data_received
+    monkeypatch.setattr(Protocol, "data_received", noted)
+    head = HEAD + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    status, _ = exchange(server, head + b"1\r\n \r\n" * 6000 + b"0\r\n\r\n")
+    assert status == 400
+    assert max(reads) <= 1 << 14 < sum(reads)
+
+
+def test_who_takes_nothing_of_an_answer_is_cut_off():
+    with live(request_timeout_s=0.5) as server, socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        connection.connect(("127.0.0.1", server.port))
+        ask = b"GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        connection.sendall(ask * 10)
+        connections = server.server.server_state.connections
+        wait_for(lambda: len(connections) == 2)  # the other is of the client that is ready
+        wait_for(lambda: len(connections) == 1)
+        assert all(each.client[1] != connection.getsockname()[1] for each in connections)
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_of_100_megabytes_is_refused_and_not_kept(server, chunked):
     block = b" " * (1 << 20)
@@ -148,7 +190,7 @@ def test_the_work_of_killed_clients_is_dropped():
         runtime.hold()
         first = threading.Thread(target=score, args=(server, "cat"))
         first.start()
-        wait_for(lambda: (batcher._rate and not batcher._waiting) or first.is_alive())
+        wait_for(lambda: (batcher._pace and not batcher._waiting) or first.is_alive())
         body = json.dumps({"exchanges": ["dog"] * 20}).encode()
         head = HEAD + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
         clients = []
@@ -187,3 +229,20 @@ def test_what_was_accepted_is_answered_before_the_end():
         for thread in threads:
             thread.join()
     assert [each.status_code for each in answers] == [200] * 3
+
+
+def test_what_is_not_finished_in_time_is_told_so_at_the_end():
+    gauge = make_gauge()
+    runtime = gauge._scorer._runtime
+    answers = []
+    with live(gauge, shutdown_timeout_s=1) as server:
+        runtime.hold()
+        waiting = threading.Thread(target=lambda: answers.append(score(server, "cat")))
+        waiting.start()
+        wait_for(runtime.held.is_set)
+        server.server.should_exit = True
+        waiting.join()
+        runtime.release()
+    error = envelope(answers[0], 503, "overloaded")
+    assert "stopping" in error["message"]
+    assert int(answers[0].headers["retry-after"]) >= 1

@@ -18,6 +18,9 @@ from harmgauge.server.settings import Settings
         ("version: a\ncategories: {self_harm: 2}", r"categories\.self_harm"),
         ("version: a\ncategories: {self_harm: 0}", r"categories\.self_harm"),
         ("version: a\nallow: [1]", "allow"),
+        ("version: a\nallow: cat", "allow"),
+        ("version: a\nthreshold: true", "threshold: give a cost"),
+        ("version: a\nthreshold: [1]", "threshold: give a cost"),
     ],
 )
 def test_a_wrong_policy_is_told(tmp_path, text, message):

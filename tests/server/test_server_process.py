@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 
@@ -12,8 +13,9 @@ from serving import texts, wait_for
 
 from harmgauge import load
 from harmgauge.cli.main import cli
-
-pytestmark = pytest.mark.slow
+from harmgauge.errors import RecipeError
+from harmgauge.server.run import run
+from harmgauge.server.settings import Settings
 
 MAIN = "from harmgauge.cli.main import main; main()"
 COMMAND = [sys.executable, "-c", MAIN, "serve", "--port", "0"]
@@ -37,6 +39,22 @@ def by_command_line(gauge, text):
     return json.loads(told.stdout)["cost"]
 
 
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [
+        ("127.0.0.1", "address already in use"),
+        ("192.0.2.1", "cannot assign requested address"),  # of documents, nobody's
+        ("é" * 70, "there is no such name"),
+    ],
+)
+def test_an_address_that_cannot_be_listened_on_is_told(host, reason):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(RecipeError, match=f"host {host}, port {port}: {reason}; give another"):
+            run(Settings(host=host, port=port, allow_no_keys=True))
+
+
+@pytest.mark.slow
 def test_costs_one_by_one_are_those_of_the_library():
     process, port = started("--threads", "1")
     try:
@@ -58,6 +76,7 @@ def test_costs_one_by_one_are_those_of_the_library():
         assert "Traceback" not in process.stderr.read()
 
 
+@pytest.mark.slow
 def test_a_gauge_that_cannot_be_loaded_ends_it():
     done = subprocess.run(
         [*COMMAND, "--gauge", "no-such-gauge"], capture_output=True, text=True, timeout=120

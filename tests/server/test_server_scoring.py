@@ -2,10 +2,12 @@ import json
 
 import pytest
 from arithmetic import make_gauge
+from pydantic import ValidationError
 from serving import envelope, serving
 
 from harmgauge import Exchange
 from harmgauge.integrations.openrlhf import answer
+from harmgauge.server.bodies import ScoreRequest
 
 EXCHANGES = [
     "hello cat cat",
@@ -65,6 +67,22 @@ def test_a_threshold_that_promises_nothing_of_what_is_judged_is_told():
     with serving(make_gauge(threshold="responses_fpr1"), threshold="responses_fpr1") as client:
         (warning,) = post(client, "/v1/moderations", {"input": "cat"}).json()["warnings"]
         assert "kind prompt" in warning
+
+
+def test_what_a_threshold_promises_is_found_out_once(monkeypatch):
+    gauge = make_gauge(threshold="prompts_fpr1")
+    with serving(gauge, threshold="prompts_fpr1") as client:
+        asked = []
+
+        def unpromised(threshold, kinds):
+            asked.append(threshold)
+            return []
+
+        monkeypatch.setattr(gauge, "unpromised", unpromised)
+        for _ in range(2):
+            body = {"exchanges": ["cat", {"response": "cat"}]}
+            assert len(post(client, "/v1/score", body).json()["warnings"]) == 1
+        assert set(asked) == {None}  # of batches, which are judged at no threshold
 
 
 def test_nothing_to_judge(client):
@@ -141,6 +159,9 @@ SECRET = "pomegranate"
         ("/v1/reward?threshold=nan", {"query": []}, "threshold"),
         (f"/v1/reward?threshold={SECRET}", {"query": []}, "threshold"),
         ("/v1/reward", {"query": [SECRET], "prompts": []}, "query"),
+        ("/v1/reward?threshold=1&threshold=2", {"query": []}, "threshold"),
+        (f"/v1/reward?treshold=1&{SECRET}=2", {"query": []}, None),
+        (f"/v1/reward?{'special_token=x&' * 33}", {"query": []}, "special_token"),
     ],
 )
 def test_a_malformed_body_is_told_without_its_text(client, path, body, param):
@@ -160,11 +181,54 @@ def test_a_malformed_body_is_told_without_its_text(client, path, body, param):
         b'{"exchanges": ' + b'{"prompt":' * 5000,
         b'{"exchanges": ["cat"], "threshold": ' + b"9" * 10_000 + b"}",
         b"{",
+        b'{"exchanges": ["cat"], "exchanges": ["dog"]}',
+        b'{"exchanges": [{"prompt": "cat", "prompt": "dog"}]}',
+        b'{"exchanges": [[{"role": "user", "content": "cat", "content": "dog"}]]}',
     ],
 )
 def test_what_is_no_json_is_told(client, body):
     given = client.post("/v1/score", content=body, headers={"content-type": "application/json"})
     envelope(given, 400, "invalid_json")
+
+
+def test_a_byte_order_mark_is_left_alone(client):
+    body = b'\xef\xbb\xbf{"exchanges": ["cat"]}'
+    given = client.post("/v1/score", content=body, headers={"content-type": "application/json"})
+    assert given.json()["verdicts"][0]["cost"] == 0.5
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "identity"])
+def test_a_body_that_is_compressed_is_told(client, encoding):
+    body = {"exchanges": ["cat"]}
+    given = post(client, "/v1/score", body, **{"content-encoding": encoding})
+    if encoding == "identity":
+        assert given.status_code == 200
+    else:
+        assert "compressed" in envelope(given, 415, "unsupported_encoding")["message"]
+        assert given.headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v1/score", "exchanges"),
+        ("/v1/rank", "responses"),
+        ("/v1/reward", "query"),
+        ("/v1/reward", "prompts"),
+        ("/v1/moderations", "input"),
+    ],
+)
+@pytest.mark.parametrize("entry", ["cat", {}, 5])
+def test_lists_are_counted_before_anything_looks_into_them(client, path, name, entry):
+    given = post(client, path, {name: [entry] * 257})
+    envelope(given, 413, "too_many", name)
+    assert "257 entries, and 256" in given.json()["error"]["message"]
+
+
+def test_of_keys_that_are_unknown_one_is_told():
+    with pytest.raises(ValidationError) as told:
+        ScoreRequest.model_validate({"exchanges": [], **dict.fromkeys(map(str, range(100)))})
+    assert told.value.error_count() == 1
 
 
 def test_nesting_that_json_can_read_is_no_failure(client):

@@ -47,8 +47,11 @@ def test_what_is_shown_can_be_read_again_and_hides_keys(tmp_path):
     assert "secret" not in shown
     assert "port: 81  # command line" in shown
     values = yaml.safe_load(shown)
-    assert values.pop("api_keys") == ["***", "***"]
     config = tmp_path / "shown.yaml"
+    config.write_text(shown)
+    with pytest.raises(RecipeError, match="api_keys"):  # a mask is no key
+        resolve({}, config, {})
+    assert len(values.pop("api_keys")) == 2
     config.write_text(yaml.safe_dump(values))
     assert resolve({}, config, {}).settings.port == 81
 
@@ -60,6 +63,14 @@ def test_what_is_shown_can_be_read_again_and_hides_keys(tmp_path):
         ("port: 99999", "port: "),
         ("threshold: .nan", "threshold"),
         ("- 1", "must be a mapping"),
+        ("threshold: true", "threshold: give a cost"),
+        ("threshold: ''", "threshold: give a cost"),
+        ("host: ''", "host: "),
+        ("allowed_hosts: ['http://a.example']", "allowed_hosts.0: a host is a name"),
+        ("allowed_hosts: ['a.example:80']", "allowed_hosts.0: a host is a name"),
+        ("allowed_hosts: 'a.example,'", "allowed_hosts.1: a host is a name"),
+        ("cors_origins: ['https://a.example/']", "cors_origins.0: an origin is such as"),
+        ("cors_origins: [a.example]", "cors_origins.0: an origin is such as"),
     ],
 )
 def test_a_wrong_file_is_told(tmp_path, text, message):
@@ -75,6 +86,18 @@ def test_a_wrong_variable_and_a_wrong_flag_are_told():
         resolve({}, None, {"HARMGAUGE_PORT": "many"})
     with pytest.raises(RecipeError, match="command line: batch_size"):
         resolve({"batch_size": 0}, None, {})
+
+
+@pytest.mark.parametrize("name", ["HARMGAUGE_API_KEY", "HARMGAUGE_TRESHOLD"])
+def test_a_misspelt_variable_is_told(name):
+    with pytest.raises(RecipeError, match=f"{name} is no setting; did you mean HARMGAUGE_"):
+        resolve({}, None, {name: "x"})
+
+
+def test_variables_that_others_set_are_left_alone():
+    # Kubernetes sets these for a service of that name.
+    others = ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT_80_TCP_ADDR", "CACHE"]
+    assert resolve({}, None, {f"HARMGAUGE_{name}": "x" for name in others})
 
 
 @pytest.mark.parametrize("key", ["", "a b", "café"])
@@ -93,6 +116,11 @@ def test_other_machines_need_keys_or_leave(tmp_path):
     keys.write_text("alpha\nbeta\n")
     settings = resolve({"host": "0.0.0.0", "api_keys_file": keys}, None, {}).settings
     assert settings.all_keys() == ("alpha", "beta")
+    keys.write_text("\ufeffalpha\r\n\n  beta \n", "utf-8")
+    assert Settings(api_keys_file=keys).all_keys() == ("alpha", "beta")
+    keys.write_text("# not for others\nalpha\n")
+    with pytest.raises(RecipeError, match=r"keys: api_keys\.0: a key is of printable ASCII"):
+        Settings(api_keys_file=keys).all_keys()
     keys.write_text("\n")
     with pytest.raises(RecipeError, match="holds no key"):
         resolve({"api_keys_file": keys, "host": "0.0.0.0"}, None, {})

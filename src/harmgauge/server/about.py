@@ -106,6 +106,18 @@ def routes(judge: Judge) -> APIRouter:
             }
         )
 
+    @router.get("/metrics", response_class=Response)
+    async def metrics() -> Response:
+        """For Prometheus."""
+        return Response(judge.metrics.text(), media_type=CONTENT_TYPE)
+
+    return router
+
+
+def probes(judge: Judge) -> APIRouter:
+    """What needs no key."""
+    router = APIRouter()
+
     @router.get("/healthz", response_model=Status)
     async def healthz() -> JSONResponse:
         """The process answers."""
@@ -116,11 +128,6 @@ def routes(judge: Judge) -> APIRouter:
         """The gauge is loaded and has judged something; 503 until then."""
         _ = judge.gauge  # raises until then
         return JSONResponse({"status": "ready"})
-
-    @router.get("/metrics", response_class=Response)
-    async def metrics() -> Response:
-        """For Prometheus."""
-        return Response(judge.metrics.text(), media_type=CONTENT_TYPE)
 
     return router
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from fastapi.security import HTTPBearer
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import FileResponse
@@ -45,6 +46,7 @@ def create_app(
         RecipeError: settings, policy or keys are not valid, or do not go together.
     """
     judge = Judge(settings, gauge)
+    keys = settings.all_keys()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -61,20 +63,24 @@ def create_app(
         version=__version__,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # to a URL that the Host header makes up, and never to https
         lifespan=lifespan,
         responses={"default": {"model": ErrorAnswer, "description": "What went wrong."}},
         middleware=[
             Middleware(Observe, metrics=judge.metrics, route=route),
             Middleware(Hosts, allowed=settings.allowed_hosts, linger_s=settings.read_timeout_s),
             *_cors(settings),
-            Middleware(Auth, keys=settings.all_keys(), linger_s=settings.read_timeout_s),
+            Middleware(Auth, keys=keys, linger_s=settings.read_timeout_s),
             Middleware(Limits, settings=settings),
         ],
     )
     app.state.judge = judge
     add_handlers(app)
+    # Says in the description that a key is needed; `Auth` sees to it.
+    key = [Depends(HTTPBearer(auto_error=False))] if keys else []
     for part in (scoring, openai, about):
-        app.include_router(part.routes(judge))
+        app.include_router(part.routes(judge), dependencies=key)
+    app.include_router(about.probes(judge))
     add_docs(app)
     page = StaticFiles(packages=[(__package__, "page")])
     app.mount("/page", page)

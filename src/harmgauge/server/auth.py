@@ -27,9 +27,11 @@ class Auth:
             or self._holds(header(scope, b"authorization") or "")
         ):
             return await self._app(scope, receive, send)
+        given = header(scope, b"authorization") is not None
         refused = ApiError(
             401,
-            "this server needs a key: send the header Authorization: Bearer KEY",
+            ("this is no key of this server" if given else "this server needs a key")
+            + ": send the header Authorization: Bearer KEY",
             code="invalid_api_key",
             headers={"WWW-Authenticate": "Bearer"},
         )

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +19,8 @@ from .metrics import Metrics
 # A batch takes no more once it holds so many, so that what waits behind a long text waits for
 # about as long as a full batch of short ones takes.
 _BATCH_CHARACTERS = 1 << 16
+# So many characters take about as long as what each exchange takes besides.
+_WORK_CHARACTERS = 1000
 _WARM = ("warm", "up " * 500)
 
 
@@ -46,6 +47,8 @@ class Batcher:
         size: most exchanges of a batch.
         wait_s: how long a batch that is not full waits for more.
         queue_size: most exchanges that wait.
+        most_s: no more are taken once those that wait need longer, by the pace of the last batches.
+            Otherwise a queue that is too slow would be full of what nobody waits for any more.
     """
 
     def __init__(
@@ -56,18 +59,22 @@ class Batcher:
         size: int,
         wait_s: float,
         queue_size: int,
+        most_s: float,
     ) -> None:
         self.failure: Exception | None = None
         """why there is no gauge, and will be none"""
         self._load, self._metrics = load, metrics
-        self._size, self._wait_s, self._queue_size = size, wait_s, queue_size
+        self._size, self._wait_s = size, wait_s
+        self._queue_size, self._most_s = queue_size, most_s
         self._gauge: Gauge | None = None
-        self._jobs: deque[_Job] = deque()
+        self._jobs: list[_Job] = []
         self._waiting = 0
-        self._rate = 0.0
+        self._work_waiting = 0
+        self._pace = 0.0
+        """seconds for a unit of work, see `_work`"""
         self._closed = False
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._work, name="gauge", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="gauge", daemon=True)
         metrics.queue.set_function(lambda: self._waiting)
 
     def start(self, on_failure: Callable[[], None]) -> None:
@@ -101,14 +108,18 @@ class Batcher:
         if not exchanges:
             return []
         job = _Job(exchanges, asyncio.get_running_loop().create_future())
+        work = _work(exchanges)
         with self._changed:
             if self._closed:
                 raise try_again("the server is stopping", 5)
-            if self._waiting + job.left > self._queue_size:
-                seconds = self._waiting / self._rate if self._rate else 1.0
+            full = self._waiting + job.left > self._queue_size
+            late = self._jobs and (self._work_waiting + work) * self._pace > self._most_s
+            if full or late:
+                seconds = self._work_waiting * self._pace
                 raise try_again("too many exchanges wait already", seconds)
             self._jobs.append(job)
             self._waiting += job.left
+            self._work_waiting += work
             self._changed.notify()
         try:
             return await job.future
@@ -117,11 +128,15 @@ class Batcher:
                 if job in self._jobs:
                     self._jobs.remove(job)
                     self._waiting -= job.left
+                    self._work_waiting -= _work(job.exchanges[job.taken :])
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         try:
             gauge = self._load()
             gauge.verdicts(_WARM)  # the first calls allocate, and are slow
+            started = time.perf_counter()
+            gauge.verdicts(_WARM)
+            self._keep_pace(_WARM, time.perf_counter() - started)
         except Exception as error:
             self.failure = error
             self._loop.call_soon_threadsafe(self._on_failure)
@@ -132,8 +147,9 @@ class Batcher:
                 self._judge(gauge, batch)
 
     def _next(self) -> list[tuple[_Job, Sequence[Any]]] | None:
-        """The next batch; None once there is no more to come. Each job gets its turn: one that
-        does not fit goes on behind the others."""
+        """The next batch; None once there is no more to come. What is nearest to its end goes
+        first: no small job waits for a large one, and of large ones, some are in time where all
+        in turns would be late."""
         with self._changed:
             while not (self._jobs or self._closed):
                 self._changed.wait()
@@ -146,8 +162,9 @@ class Batcher:
                 self._changed.wait(seconds)
             batch: list[tuple[_Job, Sequence[Any]]] = []
             room, characters = self._size, 0
+            self._jobs.sort(key=lambda job: job.left)
             while room and self._jobs and characters < _BATCH_CHARACTERS:
-                job = self._jobs.popleft()
+                job = self._jobs[0]
                 share: list[Any] = []
                 while room and job.left and characters < _BATCH_CHARACTERS:
                     share.append(job.exchanges[job.taken])
@@ -156,24 +173,29 @@ class Batcher:
                     room -= 1
                 batch.append((job, share))
                 self._waiting -= len(share)
-                if job.left:  # the batch is full
-                    self._jobs.append(job)
+                self._work_waiting -= _work(share)
+                if not job.left:
+                    del self._jobs[0]
             return batch
 
     def _judge(self, gauge: Gauge, batch: list[tuple[_Job, Sequence[Any]]]) -> None:
         started = time.perf_counter()
-        count = sum(len(share) for _, share in batch)
+        exchanges = [each for _, share in batch for each in share]
         try:
-            verdicts = gauge.verdicts([each for _, share in batch for each in share])
+            verdicts = gauge.verdicts(exchanges)
         except Exception as error:
             logging.getLogger(__name__).error("batch failed", exc_info=error)
             self._deliver([(job, None) for job, _ in batch])
             return
         seconds = time.perf_counter() - started
-        self._rate = count / seconds
-        self._metrics.batch(count, seconds)
+        self._keep_pace(exchanges, seconds)
+        self._metrics.batch(len(exchanges), seconds)
         given = iter(verdicts)
         self._deliver([(job, [next(given) for _ in share]) for job, share in batch])
+
+    def _keep_pace(self, exchanges: Sequence[Any], seconds: float) -> None:
+        pace = seconds / _work(exchanges)
+        self._pace = (self._pace + pace) / 2 if self._pace else pace
 
     def _deliver(self, shares: list[tuple[_Job, list[Verdict] | None]]) -> None:
         def deliver() -> None:
@@ -190,6 +212,10 @@ class Batcher:
                     job.future.set_result(job.verdicts)
 
         self._loop.call_soon_threadsafe(deliver)
+
+
+def _work(exchanges: Sequence[Any]) -> int:
+    return sum(_WORK_CHARACTERS + length(each) for each in exchanges)
 
 
 def length(value: Any) -> int:

@@ -39,6 +39,14 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, value: Any) -> Any:
+        # Pydantic would tell of each of them.
+        if isinstance(value, dict) and value.keys() - cls.model_fields.keys():
+            raise PydanticCustomError("extra_forbidden", "unknown key")
+        return value
+
 
 class Parts(Body):
     """An exchange as an object."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .asgi import PROBES, header, refuse
 from .errors import ApiError
+
+_HOST = re.compile(r"(?:(?P<name>[\w.-]+)|\[(?P<ipv6>[\da-f:.]+)\])(?::\d{1,5})?", re.A | re.I)
 
 
 class Hosts:
@@ -37,10 +39,9 @@ class Hosts:
         await refuse(refused, self._linger_s, receive, send)
 
     def _fits(self, host: str) -> bool:
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
+        if (split := _HOST.fullmatch(host)) is None:
             return False
+        name = (split["name"] or split["ipv6"]).lower()
         if name in self._allowed or name.endswith(".localhost"):
             return True
         try:

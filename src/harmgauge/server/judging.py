@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import ExchangeError, RecipeError
-from ..exchange import KINDS, Exchange
+from ..exchange import KINDS, Exchange, Kind
 from ..gauge import Gauge, load
 from ..verdict import Verdict
 from .batching import Batcher, length
@@ -44,12 +44,14 @@ class Judge:
             )
         self.metrics = Metrics()
         self._given = gauge
+        self._unpromised: dict[float | str | None, dict[Kind, Sequence[str]]] = {}
         self.batcher = Batcher(
             self._load,
             self.metrics,
             size=settings.batch_size,
             wait_s=settings.batch_wait_ms / 1000,
             queue_size=settings.queue_size,
+            most_s=settings.request_timeout_s / 2,
         )
 
     @property
@@ -102,19 +104,11 @@ class Judge:
             param: where the values stand in the request, for errors.
 
         Raises:
-            ApiError: there are too many, one is too long, or the server cannot take them now.
+            ApiError: one is too long, all are together, or the server cannot take them now.
         """
         chosen = self.threshold(threshold)
         at = {kind: self.gauge.threshold(chosen, kind) for kind in (None, *KINDS)}
-        warnings = {kind: self.gauge.unpromised(chosen, [kind]) for kind in KINDS}
-        if len(values) > self.settings.max_exchanges:
-            raise ApiError(
-                413,
-                f"{param} has {len(values)} entries, and {self.settings.max_exchanges} are the "
-                "most; send them in several requests",
-                code="too_many",
-                param=param,
-            )
+        warnings = self._unpromised.get(chosen, {})
         exchanges = [_read(value) for value in values]
         self._check_lengths(exchanges, param)
         verdicts = await self.batcher.verdicts(
@@ -124,7 +118,9 @@ class Judge:
         for exchange, verdict in zip(exchanges, verdicts, strict=True):
             verdict = _at(at[exchange.kind if exchange else None], verdict)
             decision = decide(self.policy, exchange, verdict)
-            told = warnings[exchange.kind] if exchange and verdict.unsafe is not None else ()
+            told = (
+                warnings.get(exchange.kind, ()) if exchange and verdict.unsafe is not None else ()
+            )
             judged.append(Judged(verdict, decision, told))
         self.metrics.verdicts(each.verdict for each in judged)
         return judged
@@ -156,6 +152,10 @@ class Judge:
         gauge.threshold(settings.threshold)
         if self.policy:
             self.policy.check(gauge)
+        self._unpromised = {
+            stored.name: {kind: gauge.unpromised(stored.name, [kind]) for kind in KINDS}
+            for stored in gauge.manifest.thresholds
+        }
         return gauge
 
 

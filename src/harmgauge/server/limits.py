@@ -89,7 +89,7 @@ class Limits:
         """The whole body.
 
         Raises:
-            ApiError: it is too long, or too slow.
+            ApiError: it is too long, too slow, or of two lengths.
             GoneError: the client went away.
         """
         most = self._settings.max_body_bytes
@@ -101,7 +101,14 @@ class Limits:
         length = header(scope, b"content-length")
         if length is not None and length.isdecimal() and int(length) > most:
             raise too_long
-        if length is None and header(scope, b"transfer-encoding") is None:
+        chunked = header(scope, b"transfer-encoding") is not None
+        if length is not None and chunked:  # a proxy before us may take the other one
+            raise ApiError(
+                400,
+                "Content-Length and Transfer-Encoding do not go together; send one of them",
+                code="two_lengths",
+            )
+        if length is None and not chunked:
             return b""
         body = bytearray()
         try:

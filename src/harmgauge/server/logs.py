@@ -35,8 +35,21 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line)
 
 
+class OnceASecond(logging.Filter):
+    """Drops what was said in the same words just before: where no more connections can be opened,
+    asyncio says so thousands of times a second."""
+
+    _last: tuple[str, int] | None = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = record.getMessage(), int(record.created)
+        repeated, self._last = said == self._last, said
+        return not repeated
+
+
 def configure() -> None:
     """Have everything that logs do so on stderr, as JSON."""
+    logging.getLogger("asyncio").addFilter(OnceASecond())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)

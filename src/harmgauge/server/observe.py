@@ -3,6 +3,7 @@ where all else failed."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -13,7 +14,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .asgi import PROBES, header
-from .errors import ApiError
+from .errors import ApiError, try_again
 from .logs import logger
 from .metrics import Metrics
 
@@ -78,6 +79,10 @@ class Observe:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         try:
             await self._app({**scope, "method": method}, receive, noted)
+        except asyncio.CancelledError:  # by uvicorn, once shutdown_timeout_s is over
+            if status == GONE:
+                stopping = try_again("the server is stopping", 5)
+                await stopping.response()(scope, receive, noted)
         except Exception as error:
             logger.error("request failed", exc_info=error, extra={"fields": {"id": request_id}})
             if status == GONE:

@@ -19,7 +19,7 @@ from .bodies import PolicyVersion, Text, Warnings
 from .errors import ApiError
 from .judging import Judge, Judged
 from .policy import Policy, category_threshold
-from .strict_json import StrictRoute
+from .strict_json import route_class
 
 _CATEGORIES = taxonomy.table("openai")
 
@@ -94,7 +94,7 @@ class ModerationAnswer(BaseModel):
 
 
 def routes(judge: Judge) -> APIRouter:
-    router = APIRouter(route_class=StrictRoute)
+    router = APIRouter(route_class=route_class(judge.settings.max_exchanges))
 
     @router.post("/v1/moderations", response_model=ModerationAnswer)
     async def moderations(request: ModerationRequest) -> JSONResponse:

@@ -13,14 +13,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from ..errors import RecipeError
 from ..exchange import Exchange
 from ..gauge import Gauge
 from ..settings import Section, read_mapping, validate
 from ..verdict import Verdict, sigmoid
-from .settings import cost_or_name
+from .settings import Threshold
 
 Probability = Annotated[float, Field(gt=0, le=1)]
 
@@ -30,7 +30,7 @@ class Policy(Section):
 
     version: Annotated[str, Field(min_length=1, max_length=100)]
     """told in every answer; change it with the file"""
-    threshold: Annotated[float | str | None, BeforeValidator(cost_or_name)] = None
+    threshold: Threshold = None
     """flagged from this cost on, or the name of a stored threshold, where a request names none"""
     categories: dict[str, Probability] = Field(default_factory=dict)
     """the gauge's own names to the probability from which on a text is flagged, whatever its

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
+from starlette.datastructures import QueryParams
 from starlette.responses import JSONResponse
 
 from ..errors import ExchangeError
@@ -23,11 +24,11 @@ from .bodies import (
 from .errors import ApiError
 from .judging import Judge, Judged
 from .settings import cost_or_name
-from .strict_json import StrictRoute
+from .strict_json import route_class
 
 
 def routes(judge: Judge) -> APIRouter:
-    router = APIRouter(route_class=StrictRoute)
+    router = APIRouter(route_class=route_class(judge.settings.max_exchanges))
 
     @router.post("/v1/score", response_model=ScoreAnswer)
     async def score(request: ScoreRequest) -> JSONResponse:
@@ -66,13 +67,18 @@ def routes(judge: Judge) -> APIRouter:
     @router.post("/v1/reward", response_model=RewardAnswer)
     async def reward(
         request: RewardRequest,
+        http: Request,
         threshold: Annotated[str | None, Query(description="a cost or a stored name")] = None,
         special_token: Annotated[
-            list[str], Query(description="taken off the end of queries; may stand several times")
+            list[str],
+            Query(
+                max_length=32, description="taken off the end of queries; may stand several times"
+            ),
         ] = [],  # noqa: B006
     ) -> JSONResponse:
         """Rewards for OpenRLHF's `remote_rm_url`: minus the cost, so that higher is safer. With a
         threshold min(0, threshold - cost)."""
+        _check_query(http.query_params)
         asked = None if threshold is None else cost_or_name(threshold)
         try:
             values = read_request(request.model_dump(), special_tokens=special_token)
@@ -87,6 +93,20 @@ def routes(judge: Judge) -> APIRouter:
         return JSONResponse(answer | judge.about(judged))
 
     return router
+
+
+def _check_query(given: QueryParams) -> None:
+    """Raises:
+    ApiError: a name is misspelt, or a threshold stands twice; rewards would be others than meant.
+    """
+    if given.keys() - {"threshold", "special_token"}:
+        raise ApiError(
+            400,
+            "the query has a name that is not known; it takes threshold and special_token",
+            code="unknown_parameter",
+        )
+    if len(given.getlist("threshold")) > 1:
+        raise ApiError(400, "threshold stands twice; give it once", code="twice", param="threshold")
 
 
 def _verdict(judged: Judged, with_policy: bool) -> dict[str, Any]:

@@ -3,14 +3,17 @@ defaults."""
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import json
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from ..errors import RecipeError
 from ..settings import Section, read_mapping, validate
@@ -18,6 +21,7 @@ from ..settings import Section, read_mapping, validate
 PREFIX = "HARMGAUGE_"
 """before the name of a setting in capitals, in the environment"""
 _SECRET = "api_keys"
+_MASK = "not shown"  # no key, so that a file of what was shown does not let that in
 
 
 def _split(value: Any) -> Any:
@@ -31,9 +35,42 @@ def cost_or_name(value: Any) -> Any:
         return value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
-Key = Annotated[str, Field(pattern=r"^[\x21-\x2b\x2d-\x7e]+$")]  # what a header can carry; no comma
+def _cost_or_name(value: Any) -> Any:
+    value = value if isinstance(value, bool) else cost_or_name(value)
+    finite = isinstance(value, float) and math.isfinite(value)
+    if not (finite or value is None or (isinstance(value, str) and value)):
+        raise ValueError("give a cost, such as 1.5, or the name of a stored threshold")
+    return value
+
+
+def _matching(pattern: str, told: str) -> AfterValidator:
+    """Has a text match, and tells what it must be where it does not, and never the text."""
+
+    def check(text: str) -> str:
+        if re.fullmatch(pattern, text) is None:
+            raise ValueError(told)
+        return text
+
+    return AfterValidator(check)
+
+
+Threshold = Annotated[float | str | None, BeforeValidator(_cost_or_name)]
+Key = Annotated[
+    str,
+    _matching(r"[\x21-\x2b\x2d-\x7e]+", "a key is of printable ASCII, without spaces and commas"),
+]
 Keys = Annotated[tuple[Key, ...], BeforeValidator(_split)]
+Name = Annotated[
+    str, _matching(r"\*|[\w.-]+", "a host is a name such as gauge.example, without scheme or port")
+]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_split)]
+Origin = Annotated[
+    str,
+    _matching(
+        r"\*|https?://[^/\s]+", "an origin is such as https://app.example, with nothing behind it"
+    ),
+]
+Origins = Annotated[tuple[Origin, ...], BeforeValidator(_split)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -47,11 +84,11 @@ class Settings(Section):
     """share of unsafe texts where the server is used; shifts every cost"""
     threads: Count | None = None
     """CPU threads of one batch; all physical cores by default"""
-    threshold: Annotated[float | str | None, BeforeValidator(cost_or_name)] = None
+    threshold: Threshold = None
     """unsafe from this cost on, or the name of a stored threshold; 0 by default"""
     policy: Path | None = None
     """policy file: thresholds of categories, texts that are allowed"""
-    host: str = "127.0.0.1"
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     """address to listen on"""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """port to listen on; 0 takes a free one"""
@@ -63,7 +100,7 @@ class Settings(Section):
     """listen on an address that others reach, without keys"""
     allowed_hosts: Names = ()
     """names that the Host header may have, besides localhost and IP addresses; `*` is any"""
-    cors_origins: Names = ()
+    cors_origins: Origins = ()
     """web origins whose pages may call the server"""
     max_body_bytes: Count = 1 << 20
     """most bytes of a request's body"""
@@ -103,12 +140,14 @@ class Settings(Section):
         if self.api_keys_file is None:
             return self.api_keys
         try:
-            lines = self.api_keys_file.read_text(encoding="utf-8").split()
+            lines = self.api_keys_file.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError):
             raise RecipeError(f"cannot read api_keys_file {self.api_keys_file}") from None
-        if not lines:
+        keys = [line.strip() for line in lines if line.strip()]
+        if not keys:
             raise RecipeError(f"api_keys_file {self.api_keys_file} holds no key")
-        return self.api_keys + _layer({"api_keys": lines}, str(self.api_keys_file)).api_keys
+        # Words of a comment would be keys that let anybody in.
+        return self.api_keys + _layer({"api_keys": keys}, str(self.api_keys_file)).api_keys
 
     def check(self) -> None:
         """Look for settings that do not go together.
@@ -138,7 +177,7 @@ class Resolved:
     def to_yaml(self) -> str:
         """All of it, with keys masked; can be read as a file of settings but for them."""
         values = self.settings.model_dump(mode="json")
-        values[_SECRET] = ["***"] * len(values[_SECRET])
+        values[_SECRET] = [_MASK] * len(values[_SECRET])
         return "".join(
             f"{name}: {json.dumps(value, ensure_ascii=False)}  # {self.sources[name]}\n"
             for name, value in values.items()
@@ -164,6 +203,7 @@ def resolve(
     if config is not None:
         layers[str(config)] = read_mapping(config, "settings", "docs/serve.md")
     said = {name: environment.get(PREFIX + name.upper()) for name in Settings.model_fields}
+    _check_names(environment)
     layers["environment"] = {name: value for name, value in said.items() if value}
     layers["command line"] = {
         name: value for name, value in flags.items() if value is not None and value != ()
@@ -178,6 +218,20 @@ def resolve(
     settings = _layer(values, "settings")
     settings.check()
     return Resolved(settings, sources)
+
+
+def _check_names(environment: Mapping[str, str]) -> None:
+    """Variables that are nearly a setting; of others, the prefix may be somebody else's.
+
+    Raises:
+        RecipeError: there is one.
+    """
+    for name in environment:
+        setting = name.removeprefix(PREFIX).lower()
+        if not name.startswith(PREFIX) or setting in Settings.model_fields:
+            continue
+        if near := difflib.get_close_matches(setting, Settings.model_fields, n=1, cutoff=0.8):
+            raise RecipeError(f"{name} is no setting; did you mean {PREFIX}{near[0].upper()}?")
 
 
 def _layer(values: Mapping[Any, Any], where: str) -> Settings:
