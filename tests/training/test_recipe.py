@@ -113,6 +113,13 @@ def test_a_value_of_another_shape_is_a_sentence_and_no_accident(recipe_file, kin
                 assert "\n" not in str(error)  # noqa: PT017
 
 
+@pytest.mark.parametrize("read", [read_recipe, read_sft_recipe])
+def test_one_tracker_needs_no_brackets(recipe_file, read):
+    assert read(recipe_file, ["report_to=tensorboard"]).report_to == ("tensorboard",)
+    both = read(recipe_file, ["report_to=[tensorboard, wandb]"])
+    assert both.report_to == ("tensorboard", "wandb")
+
+
 TRAIN_ONLY = MINIMAL + "storage: fp32\nloss: {rank: 2}\n"
 SFT_ONLY = MINIMAL + "report_to: [tensorboard]\noptim: {batch_size: 4}\n"
 

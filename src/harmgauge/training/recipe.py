@@ -8,15 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ..data.columns import ColumnRole
 from ..members import is_member
 from ..settings import Labels, Section, read_section
 from ..taxonomy import CATEGORIES, category_key
 from .licences import check_expression
+
+
+def _listed(names: Any) -> Any:
+    return [names] if isinstance(names, str) else names
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+"""one name stands for a list of one"""
 
 
 class Source(Section):
@@ -71,10 +79,6 @@ class Source(Section):
         if isinstance(categories, dict):
             return {category_key(str(key)): _listed(own) for key, own in categories.items()}
         return _listed(categories)
-
-
-def _listed(names: Any) -> Any:
-    return [names] if isinstance(names, str) else names
 
 
 class Data(Section):
@@ -244,7 +248,7 @@ class Recipe(Named):
     storage: Literal["int8", "fp16", "fp32"] = "int8"
     """how the bundle stores its weights"""
     runtime: Literal["onnx", "torch"] = "onnx"
-    report_to: tuple[str, ...] = ()
+    report_to: Names = ()
     """trackers that get the figures of the log: tensorboard, wandb, mlflow …"""
     calibrate: bool = True
     """fit bias and temperature on validation data; else raw scores are taken for costs"""

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from ...data.columns import ColumnRole
 from ...settings import Labels, Section, read_section
 from .. import recipe as cost_recipe
-from ..recipe import Backbone, Named
+from ..recipe import Backbone, Named, Names
 
 
 class Source(Section):
@@ -115,7 +115,7 @@ class SftRecipe(Named):
     """causal language model: Hub id, folder, or name of a folder in the cache of base models"""
     seed: int = 0
     """of adapters' first weights, the order of batches and dropout"""
-    report_to: tuple[str, ...] = ()
+    report_to: Names = ()
     """integrations of transformers that get the metrics: tensorboard, wandb, mlflow …"""
     data: Data
     model: Model = Model()
