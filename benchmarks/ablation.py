@@ -46,7 +46,7 @@ def changes(noise: Path | None, folder: Path) -> dict[str, Change]:
         "without templates": lambda recipe: only(recipe, lambda own: not made(own)),
         "without refusals put first": lambda recipe: each(recipe, refusal_first=0.0),
         "without a teacher": without_teacher,
-        "with averaged weights": lambda recipe: with_section(recipe, "optim", ema=0.99),
+        "without averaged weights": lambda recipe: with_section(recipe, "optim", ema=None),
         "prompts alone": lambda recipe: only(recipe, lambda own: asks(own, recipe, folder)),
         "responses and exchanges alone": lambda recipe: only(
             recipe, lambda own: not asks(own, recipe, folder)

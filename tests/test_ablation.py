@@ -24,6 +24,7 @@ data:
     - {path: chats.jsonl, licence: MIT}
 distil: {teachers: [teacher.npz]}
 loss: {sign: 0.3}
+optim: {ema: 0.99}
 """
 
 
@@ -61,7 +62,7 @@ def test_each_run_differs_in_the_one_thing_it_names(ablation, tmp_path):
     taught, alone = whole.loss.sign, runs["without a teacher"]
     assert (taught, alone.loss.sign, alone.distil) == (0.3, 1.0, None)
     assert not any(s.refusal_first for s in runs["without refusals put first"].data.train)
-    assert runs["with averaged weights"].optim.ema == 0.99
+    assert (whole.optim.ema, runs["without averaged weights"].optim.ema) == (0.99, None)
     assert runs["doubted labels weighed down"].data.weights == str(tmp_path / "noise.json")
     changed = {name for name, run in runs.items() if run != whole}
     assert changed == set(runs) - {ablation.WHOLE}

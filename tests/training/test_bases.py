@@ -101,13 +101,15 @@ def test_data_of_the_base_alone_stay_named():
         return {"source": source, "licence": "CC0-1.0", "rows": rows}
 
     job = SimpleNamespace(
-        earlier_data=(entry("old: same", 7), entry("old: grown", 7), entry("old: only", 7)),
+        earlier_data=tuple(
+            entry(f"old: {name}", 7) for name in ("same", "grown", "shrunk", "only")
+        ),
         train_sources=[
             SimpleNamespace(report=SimpleNamespace(source=name, licence="CC0-1.0", used=rows))
-            for name, rows in (("same", 7), ("grown", 9))
+            for name, rows in (("same", 7), ("grown", 9), ("shrunk", 5))
         ],
     )
     assert learnt_from(job) == (
-        *(entry("old: grown", 7), entry("old: only", 7)),
-        *(entry("same", 7), entry("grown", 9)),
+        entry("old: only", 7),
+        *(entry("same", 7), entry("grown", 9), entry("shrunk", 7)),
     )

@@ -111,17 +111,21 @@ def make_bundle(job: Job, out: Path) -> Path:
 
 
 def learnt_from(job: Job) -> tuple[Mapping[str, Any], ...]:
-    """Data of the base and of the run, as in `Manifest.data`; what both have seen stands once."""
-    own = [
-        {"source": each.source, "licence": each.licence, "rows": each.used}
-        for each in (loaded.report for loaded in job.train_sources)
-    ]
-    earlier = [
-        each
-        for each in job.earlier_data
-        if {**each, "source": str(each["source"]).rpartition(": ")[2]} not in own
-    ]
-    return (*earlier, *own)
+    """Data of the base and of the run, as in `Manifest.data`. What both have seen stands once, with
+    the larger number of rows: draws of one source, which may or may not be the same rows."""
+    earlier = [(_plain(each), each) for each in job.earlier_data]
+    own = []
+    for report in (loaded.report for loaded in job.train_sources):
+        same = [each for name, each in earlier if name == (report.source, report.licence)]
+        rows = max(report.used, *(each.get("rows") or 0 for each in same), 0)
+        own.append({"source": report.source, "licence": report.licence, "rows": rows})
+    names = [_plain(each) for each in own]
+    return (*(each for name, each in earlier if name not in names), *own)
+
+
+def _plain(entry: Mapping[str, Any]) -> tuple[str, str]:
+    """Name, without those of the gauges that it came by, and licence."""
+    return str(entry["source"]).rpartition(": ")[2], entry["licence"]
 
 
 def _before_and_after(
