@@ -7,7 +7,9 @@ All start from the same pretrained base, see as many tokens and use the same see
 a file of `harmgauge data noise` for the recipe. A run that is finished is not run again, one that
 was stopped goes on. Each run's bundle is set against that of the whole recipe on the sets of
 validation.yaml: differences of AUROC with 95 % intervals from draws of the same prompts, averaged
-over the sets of each kind of input; of pairs, of ranking accuracy. Results go to OUT/ablation.json.
+over the real sets of each kind of input (of pairs, of ranking accuracy) and over those made from
+templates; beside them the recall that each run loses behind a refusal. Results go to
+OUT/ablation.json.
 A short run from a bare base says what a part brings at first, not what is left of it at the end.
 """
 
@@ -26,7 +28,7 @@ from harmgauge.evaluation.cache import Cache, default_folder
 from harmgauge.evaluation.compare import compare
 from harmgauge.evaluation.compare_results import averages
 from harmgauge.evaluation.evaluate import Evaluation
-from harmgauge.evaluation.figures import Figure
+from harmgauge.evaluation.figures import Figure, mean_figure
 from harmgauge.evaluation.scorers import GaugeScorer
 from harmgauge.evaluation.suite import read_suite
 from harmgauge.evaluation.text import aligned
@@ -36,6 +38,7 @@ from harmgauge.training.recipe import Recipe, Source, read_recipe
 
 SUITE = Path(__file__).parent / "validation.yaml"
 WHOLE = "the whole recipe"
+LOST = "recall_lost"
 Change = Callable[[Recipe], Recipe]
 
 
@@ -93,27 +96,37 @@ def asks(source: Source, recipe: Recipe, folder: Path) -> bool:
     return all(item.exchange.response is None for row in loaded.rows for item in row.items)
 
 
-def differences(
-    bundles: Mapping[str, Path], root: Path, draws: int
-) -> dict[str, dict[str, Figure]]:
-    """Of each run less the whole recipe: kind of input -> mean difference."""
+def measured(bundles: Mapping[str, Path], root: Path, draws: int) -> dict[str, dict[str, Figure]]:
+    """Of each run, over the sets of the suite: its difference of mean AUROC (of pairs, of ranking)
+    from the whole recipe by kind of input, and on made texts; and the mean recall that it loses
+    where a refusal stands before unsafe answers, which is no difference."""
     gauges = {name: GaugeScorer(load(bundle)) for name, bundle in bundles.items()}
     evaluation = Evaluation(
         gauges, bootstrap=Bootstrap(draws, 0), cache=Cache(default_folder()), progress=True
     )
-    sets = read_suite(str(SUITE), root).sets
-    return {
-        name: averages([compare(evaluation, data, WHOLE, name, 0) for data in sets], "auroc")
-        for name in gauges
-        if name != WHOLE
-    }
+    real, made = [], []
+    for data in read_suite(str(SUITE), root).sets:
+        (made if data.path.startswith("templates:") else real).append(data)
+    probed = [evaluation.measure(data).gauges for data in real]
+    found: dict[str, dict[str, Figure]] = {}
+    for name in gauges:
+        found[name] = {}
+        if name != WHOLE:
+            found[name] = averages(
+                [compare(evaluation, data, WHOLE, name, 0) for data in real], "auroc"
+            )
+            templates = [compare(evaluation, data, WHOLE, name, 0) for data in made]
+            found[name]["templates"] = averages(templates, "auroc")["all"]
+        probes = [scores[name].figures[LOST] for scores in probed if LOST in scores[name].figures]
+        found[name][LOST] = mean_figure([probe for probe in probes if probe.value is not None])
+    return found
 
 
 def table(found: Mapping[str, Mapping[str, Figure]]) -> list[str]:
-    kinds = list(dict.fromkeys(kind for means in found.values() for kind in means))
-    rows = [["", *kinds]]
+    kinds = list(dict.fromkeys(kind for means in found.values() for kind in means if kind != LOST))
+    rows = [["", *kinds, "recall lost"]]
     for name, means in found.items():
-        rows.append([name, *(cell(means.get(kind)) for kind in kinds)])
+        rows.append([name, *(cell(means.get(kind)) for kind in [*kinds, LOST])])
     return aligned(rows)
 
 
@@ -155,10 +168,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not bundles[name].exists():
             print(name, file=sys.stderr)
             run(known[name](recipe), options.recipe.parent, folder, resume=folder.exists())
-    found = differences(bundles, options.data_root, options.draws)
+    found = measured(bundles, options.data_root, options.draws)
     print("\n".join(table(found)))
     plain = {name: {kind: asdict(f) for kind, f in means.items()} for name, means in found.items()}
-    text = json.dumps({"steps": options.steps, "against": WHOLE, "differences": plain}, indent=1)
+    text = json.dumps({"steps": options.steps, "against": WHOLE, "measured": plain}, indent=1)
     (options.out / "ablation.json").write_text(text + "\n", encoding="utf-8")
 
 
