@@ -46,7 +46,7 @@ def changes(noise: Path | None, folder: Path) -> dict[str, Change]:
     """What each run does otherwise than the whole recipe."""
     known: dict[str, Change] = {
         WHOLE: lambda recipe: recipe,
-        "without templates": lambda recipe: only(recipe, lambda own: not made(own)),
+        "without templates": lambda recipe: only(recipe, lambda own: not is_made(own.path)),
         "without refusals put first": lambda recipe: each(recipe, refusal_first=0.0),
         "without a teacher": without_teacher,
         "without averaged weights": lambda recipe: with_section(recipe, "optim", ema=None),
@@ -86,8 +86,8 @@ def without_teacher(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"distil": None})
 
 
-def made(source: Source) -> bool:
-    return source.path.startswith("templates:")
+def is_made(path: str) -> bool:
+    return path.startswith("templates:")
 
 
 def asks(source: Source, recipe: Recipe, folder: Path) -> bool:
@@ -104,21 +104,22 @@ def measured(bundles: Mapping[str, Path], root: Path, draws: int) -> dict[str, d
     evaluation = Evaluation(
         gauges, bootstrap=Bootstrap(draws, 0), cache=Cache(default_folder()), progress=True
     )
-    real, made = [], []
-    for data in read_suite(str(SUITE), root).sets:
-        (made if data.path.startswith("templates:") else real).append(data)
-    probed = [evaluation.measure(data).gauges for data in real]
+    sets = read_suite(str(SUITE), root).sets
+    real_sets = [data for data in sets if not is_made(data.path)]
+    made_sets = [data for data in sets if is_made(data.path)]
+    probed = [evaluation.measure(data).gauges for data in real_sets]
     found: dict[str, dict[str, Figure]] = {}
     for name in gauges:
         found[name] = {}
         if name != WHOLE:
             found[name] = averages(
-                [compare(evaluation, data, WHOLE, name, 0) for data in real], "auroc"
+                [compare(evaluation, data, WHOLE, name, 0) for data in real_sets], "auroc"
             )
-            templates = [compare(evaluation, data, WHOLE, name, 0) for data in made]
-            found[name]["templates"] = averages(templates, "auroc")["all"]
-        probes = [scores[name].figures[LOST] for scores in probed if LOST in scores[name].figures]
-        found[name][LOST] = mean_figure([probe for probe in probes if probe.value is not None])
+            templates = [compare(evaluation, data, WHOLE, name, 0) for data in made_sets]
+            if "all" in (means := averages(templates, "auroc")):
+                found[name]["templates"] = means["all"]
+        figures = [scores[name].figures for scores in probed]
+        found[name][LOST] = mean_figure([each[LOST] for each in figures if LOST in each])
     return found
 
 
@@ -126,14 +127,15 @@ def table(found: Mapping[str, Mapping[str, Figure]]) -> list[str]:
     kinds = list(dict.fromkeys(kind for means in found.values() for kind in means if kind != LOST))
     rows = [["", *kinds, "recall lost"]]
     for name, means in found.items():
-        rows.append([name, *(cell(means.get(kind)) for kind in [*kinds, LOST])])
+        rows.append([name, *(cell(means.get(kind), "+") for kind in kinds), cell(means.get(LOST))])
     return aligned(rows)
 
 
-def cell(figure: Figure | None) -> str:
+def cell(figure: Figure | None, sign: str = "") -> str:
     if figure is None or figure.value is None:
         return "-"
-    return f"{figure.value:+.3f} [{figure.low:+.3f}, {figure.high:+.3f}] ({figure.n})"
+    value, low, high = (f"{each:{sign}.3f}" for each in (figure.value, figure.low, figure.high))
+    return f"{value} [{low}, {high}] ({figure.n})"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

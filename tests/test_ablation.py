@@ -73,3 +73,35 @@ def test_a_recipe_is_not_taken_apart_where_nothing_would_be_left(ablation, tmp_p
     whole = read_recipe(tmp_path / "whole.yaml")
     with pytest.raises(SystemExit, match="none of its sources"):
         ablation.only(whole, lambda source: False)
+
+
+def test_a_run_that_is_as_the_whole_recipe_differs_from_it_in_nothing(
+    ablation, tiny_bundle, tmp_path, monkeypatch
+):
+    chats = [
+        {"prompt": f"{word} {n}?", "response": f"{word} {n}.", "is_safe": (n + len(word)) % 2 == 0}
+        for n in range(12)
+        for word in ("cat", "tree")
+    ]
+    (tmp_path / "chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in chats))
+    (tmp_path / "suite.yaml").write_text(
+        "name: short\nsets:\n  - {path: chats.jsonl, name: chats}\n"
+        '  - {path: "templates:twins:valid", name: made, cap: 40}\n'
+    )
+    monkeypatch.setattr(ablation, "SUITE", tmp_path / "suite.yaml")
+    monkeypatch.setattr(ablation, "default_folder", lambda: tmp_path / "cache")
+    bundles = {ablation.WHOLE: tiny_bundle, "same": tiny_bundle}
+    found = ablation.measured(bundles, tmp_path, draws=20)
+
+    same = found["same"]
+    assert {kind: mean.value for kind, mean in same.items() if kind != ablation.LOST} == {
+        "exchange": 0.0,
+        "all": 0.0,
+        "templates": 0.0,
+    }
+    assert found[ablation.WHOLE] == {ablation.LOST: same[ablation.LOST]}
+    header, whole, row = ablation.table(found)
+    assert header.split() == ["exchange", "all", "templates", "recall", "lost"]
+    assert "+0.000 [+0.000, +0.000] (1)" in row
+    assert whole.split()[3:6] == ["-", "-", "-"]
+    assert "+" not in whole

@@ -102,7 +102,7 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     torch.manual_seed(recipe.seed)  # the head's first weights belong to the run
     base = load_base(recipe.base, recipe.model)
     new_teachers = provenance(recipe.distil.teachers if recipe.distil else ())
-    teachers = (*base.teachers, *(each for each in new_teachers if each not in base.teachers))
+    teachers = tuple({each["gauge"]: each for each in (*base.teachers, *new_teachers)}.values())
     check_licence(recipe.licence, teachers, base.data)
     train_sources = load_sources(recipe.data.train, recipe.data, folder)
     valid_sources = load_sources(recipe.data.valid, recipe.data, folder)
