@@ -75,6 +75,8 @@ def killed_at_step_11(rank: int) -> None:
 
 def interrupted_at_step_11(rank: int) -> None:
     """Ctrl-C, which finds the second process in the exchange of gradients."""
+    # A shell has the jobs that it starts in the background ignore it, and so all their children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupt() -> None:
         if rank == 1:
