@@ -1,7 +1,7 @@
 """What each part of a recipe brings: runs that differ from it in one thing.
 
     python benchmarks/ablation.py RECIPE --base FOLDER --data-root FOLDER --out FOLDER
-        [--steps N] [--noise FILE] [--only NAME …] [KEY=VALUE …]
+        [--steps N] [--noise FILE] [--only NAME …] [--rows N] [KEY=VALUE …]
 
 All start from the same pretrained base, see as many tokens and use the same seed. `--noise` is
 a file of `harmgauge data noise` for the recipe. A run that is finished is not run again, one that
@@ -21,6 +21,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+
+from sizes import capped
 
 from harmgauge import load
 from harmgauge.evaluation.bootstrap import Bootstrap
@@ -96,15 +98,18 @@ def asks(source: Source, recipe: Recipe, folder: Path) -> bool:
     return all(item.exchange.response is None for row in loaded.rows for item in row.items)
 
 
-def measured(bundles: Mapping[str, Path], root: Path, draws: int) -> dict[str, dict[str, Figure]]:
+def measured(
+    bundles: Mapping[str, Path], root: Path, draws: int, rows: int | None = None
+) -> dict[str, dict[str, Figure]]:
     """Of each run, over the sets of the suite: its difference of mean AUROC (of pairs, of ranking)
     from the whole recipe by kind of input, and on made texts; and the mean recall that it loses
-    where a refusal stands before unsafe answers, which is no difference."""
+    where a refusal stands before unsafe answers, which is no difference. Of each file at most
+    `rows` rows are drawn."""
     gauges = {name: GaugeScorer(load(bundle)) for name, bundle in bundles.items()}
     evaluation = Evaluation(
         gauges, bootstrap=Bootstrap(draws, 0), cache=Cache(default_folder()), progress=True
     )
-    sets = read_suite(str(SUITE), root).sets
+    sets = [capped(data, rows) for data in read_suite(str(SUITE), root).sets]
     real_sets = [data for data in sets if not is_made(data.path)]
     made_sets = [data for data in sets if is_made(data.path)]
     probed = [evaluation.measure(data).gauges for data in real_sets]
@@ -148,6 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--noise", type=Path)
     parser.add_argument("--only", nargs="+", help="names of runs, the whole recipe beside them")
     parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--rows", type=int, help="measure at most so many rows of each file")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     options = parser.parse_args(arguments)
 
@@ -170,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not bundles[name].exists():
             print(name, file=sys.stderr)
             run(known[name](recipe), options.recipe.parent, folder, resume=folder.exists())
-    found = measured(bundles, options.data_root, options.draws)
+    found = measured(bundles, options.data_root, options.draws, options.rows)
     print("\n".join(table(found)))
     plain = {name: {kind: asdict(f) for kind, f in means.items()} for name, means in found.items()}
     text = json.dumps({"steps": options.steps, "against": WHOLE, "measured": plain}, indent=1)
