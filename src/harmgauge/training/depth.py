@@ -1,7 +1,7 @@
 """A shallower model from a deeper one: every so many of its layers, with the weights they have.
 
 Sanh et al. (DistilBERT, arXiv 1910.01108) start a student so, from every other layer of its
-teacher: it learns in few steps what a model of its size with fresh weights does not in many.
+teacher; with fresh weights theirs ended clearly worse.
 """
 
 from __future__ import annotations
