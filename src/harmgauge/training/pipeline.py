@@ -19,6 +19,7 @@ from .bases import Base, load_base
 from .categories import CategoryCount, count_categories, flagged
 from .checkpoints import write_text
 from .cost import check_choice, train
+from .depth import keep_layers
 from .divergence import RATES
 from .examples import Example, LoadedSource, drop_leaks, load_sources, tokenise
 from .finish import make_bundle
@@ -101,6 +102,7 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     check_trackers(recipe.report_to)
     torch.manual_seed(recipe.seed)  # the head's first weights belong to the run
     base = load_base(recipe.base, recipe.model)
+    keep_layers(base.model, recipe.model.layers)
     new_teachers = provenance(recipe.distil.teachers if recipe.distil else ())
     teachers = tuple({each["gauge"]: each for each in (*base.teachers, *new_teachers)}.values())
     check_licence(recipe.licence, teachers, base.data)

@@ -144,6 +144,8 @@ class Model(Backbone):
     """longest window; longer texts are read in several"""
     min_token_count: int | None = Field(default=None, ge=1)
     """keep of the vocabulary only tokens that so many training texts have, and what spells words"""
+    layers: int | None = Field(default=None, ge=1)
+    """keep only so many of the base's layers, evenly spaced over its depth; null keeps all"""
     pooling: Literal["mean", "last"] | None = None
     """by default mean for encoders, last for decoders"""
     dropout: float | None = Field(default=None, ge=0, lt=1)
