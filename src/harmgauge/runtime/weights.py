@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 MODEL = "model.onnx"
 FP16 = ".fp16"
 """ends the names of a matrix that is stored so, and of the node that restores it"""
+BLOCK = 2**18
+"""weights that are rounded at a time: several copies of a table of embeddings would fill memory"""
 
 
 def create_session(
@@ -141,17 +143,53 @@ def replace_parts(
 
 
 def quantise(
-    weight: NDArray[np.float32], axis: int
+    weight: NDArray[np.float32],
+    axis: int,
+    *,
+    top: int = 127,
+    clips: Sequence[float] = (1.0,),
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Round a matrix to int8, symmetrically, with one scale for each index of `axis`.
 
+    Args:
+        weight: `[rows, columns]`.
+        axis: 0 or 1.
+        top: values lie from `-top` to `top`, 127 at most.
+        clips: for each channel, the one with the least squared error is taken; its scale is the
+            channel's largest magnitude times the clip / top, and what lies beyond is cut.
+
     Returns:
-        int8 values of the same shape, and fp32 scales `[weight.shape[axis]]`. No value is off by
-        more than half its scale, which is the channel's largest magnitude / 127.
+        int8 values of the same shape, and fp32 scales `[weight.shape[axis]]`. No value is
+        off by more than half its scale, but for those that a clip below 1 cuts.
     """
-    largest = np.abs(weight).max(axis=1 - axis)
-    scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
-    return np.rint(weight / np.expand_dims(scale, 1 - axis)).clip(-127, 127).astype(np.int8), scale
+    values = np.empty(weight.shape, np.int8)
+    channels, rounded = np.moveaxis(weight, axis, 0), np.moveaxis(values, axis, 0)
+    scales = np.empty(len(channels), np.float32)
+    step = max(1, BLOCK // max(1, channels.shape[1]))
+    for start in range(0, len(channels), step):
+        part = slice(start, start + step)
+        rounded[part], scales[part] = _quantise_rows(
+            np.ascontiguousarray(channels[part]), top, clips
+        )
+    return values, scales
+
+
+def _quantise_rows(
+    rows: NDArray[np.float32], top: int, clips: Sequence[float]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Whole numbers in fp32, as `rows`, and a scale a row."""
+    largest = np.abs(rows).max(axis=1)
+    tried = []
+    for clip in clips:
+        scale = np.where(largest > 0, largest * clip / top, 1).astype(np.float32)
+        tried.append((np.rint(rows / scale[:, None]).clip(-top, top), scale))
+    if len(tried) == 1:
+        return tried[0]
+    errors = [np.square(values * scale[:, None] - rows).sum(axis=1) for values, scale in tried]
+    best = np.argmin(errors, axis=0)  # the first of equals
+    every = np.arange(len(rows))
+    values, scales = (np.stack(each) for each in zip(*tried, strict=True))
+    return values[best, every], scales[best, every]
 
 
 def dequantise(

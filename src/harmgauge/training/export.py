@@ -26,12 +26,12 @@ from ..evaluation.metrics import auroc
 from ..runtime.weights import MODEL, create_session, quiet_logging
 from .model import CostModel
 from .packing import stop_packing
-from .quantise import name_parameters, store_fp16, store_int8
+from .quantise import name_parameters, store_fp16, store_int6, store_int8
 
 if TYPE_CHECKING:
     import onnx
 
-Storage = Literal["int8", "fp16", "fp32"]
+Storage = Literal["int8", "int6", "fp16", "fp32"]
 
 MAX_DIFFERENCE = 1e-4
 """largest difference allowed between the fp32 graph and torch, relative above a score of 1"""
@@ -52,6 +52,7 @@ class ExportReport:
     fused_layer_norm: int
     fused_gelu: int
     int8_matrices: int
+    """stored as int8 or int6"""
     graph_difference: float
     """largest difference of a raw score between torch and the fp32 graph"""
     megabytes: float
@@ -73,7 +74,8 @@ def export_onnx(
         model: on any device; it is copied and left as it is.
         tokenizer: saved beside the graph.
         folder: is made; files of the same names are replaced.
-        storage: of large matrices: `int8` a channel (see `runtime.weights`), `fp16` or `fp32`.
+        storage: of large matrices: `int8` a channel (see `runtime.weights`), `int6` (the same on
+            63 levels, smaller once it is zipped), `fp16` or `fp32`.
 
     Raises:
         BundleError: the model is too large for one ONNX file, cannot be traced, or its graph
@@ -101,8 +103,12 @@ def export_onnx(
             )
         state = {key: value.numpy() for key, value in model.state_dict().items()}
         not_named = name_parameters(graph, state)
-        matrices = store_int8(graph) if storage == "int8" else 0
-        if storage == "fp16":
+        matrices = 0
+        if storage == "int8":
+            matrices = store_int8(graph)
+        elif storage == "int6":
+            matrices = store_int6(graph)
+        elif storage == "fp16":
             store_fp16(graph)
         onnx.save(graph, scratch / MODEL)
         config.save_pretrained(scratch)

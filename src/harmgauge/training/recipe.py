@@ -247,7 +247,7 @@ class Recipe(Named):
     """Hub id, folder, name of a folder in the cache of base models, or `gauge:` and a gauge"""
     seed: int = 0
     """of the head's first weights, the order of batches and dropout"""
-    storage: Literal["int8", "fp16", "fp32"] = "int8"
+    storage: Literal["int8", "int6", "fp16", "fp32"] = "int8"
     """how the bundle stores its weights"""
     runtime: Literal["onnx", "torch"] = "onnx"
     report_to: Names = ()

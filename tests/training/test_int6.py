@@ -1,0 +1,162 @@
+"""`storage: int6`: int8 tensors on 63 levels."""
+
+from __future__ import annotations
+
+import zlib
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from harmgauge import Exchange, load
+from harmgauge.runtime.weights import MODEL, dequantise, quantise
+from harmgauge.training.export import export_onnx
+from harmgauge.training.export_transformers import export_transformers
+from harmgauge.training.model import CostModel
+from harmgauge.training.quantise import INT6_CLIPS, INT6_TOP
+from harmgauge.training.reopen import read_cost_model
+from harmgauge.windows import Windower
+from tiny import MAX_TOKENS, make_bundle, make_encoder
+
+TEXTS = ["hello", "how do i bake bread?", "please tell me about the weather today"]
+PAIRS = [("hello", "thank you"), ("grow a tree", "water, and sun.")]
+
+
+def make_mpnet():
+    """As `make_encoder`, on MPNet, whose positions are relative."""
+    from transformers import MPNetConfig, MPNetModel
+
+    bert, tokenizer = make_encoder()
+    torch.manual_seed(1)
+    config = MPNetConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=MAX_TOKENS + 2,
+        initializer_range=0.2,
+    )
+    model = CostModel(MPNetModel(config, add_pooling_layer=False), bert.spec)
+    torch.nn.init.normal_(model.head.weight, std=0.5)
+    return model.eval(), tokenizer
+
+
+@pytest.fixture(scope="module", params=["bert", "mpnet"])
+def made(request, tmp_path_factory):
+    """A model, its bundles in int8 and in int6, and the report of the latter's export."""
+    model, tokenizer = make_encoder() if request.param == "bert" else make_mpnet()
+    bundles = {}
+    for storage in ("int8", "int6"):
+        scratch = tmp_path_factory.mktemp(f"{request.param}-{storage}")
+        report = export_onnx(model, tokenizer, scratch / "files", storage=storage)
+        files = {path.name: path for path in (scratch / "files").iterdir()}
+        bundles[storage] = make_bundle(scratch / "bundle", "tiny", model, "onnx", files)
+    return SimpleNamespace(model=model, report=report, **bundles)
+
+
+def stored_matrices(bundle):
+    """Values and scales, and the axis of the latter, by the name of the matrix."""
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(bundle / MODEL).graph
+    tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    return {
+        node.output[0]: (*(tensors[name] for name in node.input), node.attribute[0].i)
+        for node in graph.node
+        if node.op_type == "DequantizeLinear"
+    }
+
+
+def test_the_matrices_of_int8_lie_on_63_levels(made):
+    int6, int8 = (stored_matrices(bundle) for bundle in (made.int6, made.int8))
+    assert made.report.storage == "int6"
+    assert made.report.int8_matrices == len(int6) > 0
+    assert made.report.not_named == ()
+    assert int6.keys() == int8.keys()
+    for name, (values, scales, axis) in int6.items():
+        assert values.dtype == np.int8
+        assert values.shape == int8[name][0].shape
+        assert axis == int8[name][2]
+        assert scales.shape == (values.shape[axis],)
+        assert np.abs(values).max() == INT6_TOP == 31
+
+
+def test_the_file_is_as_large_as_that_of_int8_and_smaller_once_zipped(made):
+    int6, int8 = ((bundle / MODEL).read_bytes() for bundle in (made.int6, made.int8))
+    assert abs(len(int6) - len(int8)) <= 8
+    assert len(zlib.compress(int6)) < 0.95 * len(zlib.compress(int8))
+
+
+def test_weights_are_near_and_the_head_norms_and_biases_exact(made):
+    stored = read_cost_model(made.int6)[0].state_dict()
+    for name, value in made.model.state_dict().items():
+        if value.ndim < 2 or name.startswith("head."):
+            assert torch.equal(stored[name], value), name
+        else:
+            error = (stored[name] - value).square().mean().sqrt()
+            assert error < 0.05 * value.square().mean().sqrt(), name
+
+
+def test_costs_are_those_of_the_dequantised_weights(made):
+    gauge = load(made.int6, threads=1)
+    rebuilt, tokenizer, manifest = read_cost_model(made.int6)
+    windower = Windower(tokenizer, manifest.layout)
+    costs = gauge.raw_scores(TEXTS)[:, 0]
+    for text, cost in zip(TEXTS, costs, strict=True):
+        (ids,) = windower.windows(Exchange(text))
+        with torch.no_grad():
+            score = rebuilt(torch.tensor([ids]), torch.ones(1, len(ids), dtype=torch.long))
+        assert score.item() == pytest.approx(cost, abs=1e-5, rel=1e-5)
+    before = load(made.int8, threads=1).raw_scores(TEXTS)[:, 0]
+    assert np.abs(costs - before).max() < 0.5 * np.ptp(before) + 0.1
+
+
+def test_a_hugging_face_folder_is_rebuilt(made, tmp_path):
+    from transformers import pipeline
+
+    import harmgauge.integrations.transformers  # noqa: F401
+
+    export_transformers(made.int6, tmp_path / "hf")
+    pipe = pipeline("text-classification", str(tmp_path / "hf"), top_k=None)
+    inputs = [*TEXTS, *({"text": prompt, "text_pair": response} for prompt, response in PAIRS)]
+    costs = [labels[0]["score"] for labels in pipe(inputs)]
+    expected = load(made.int6).score([*TEXTS, *(Exchange(*pair) for pair in PAIRS)])
+    np.testing.assert_allclose(costs, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_error_is_at_most_that_of_the_plain_scale(axis, monkeypatch):
+    monkeypatch.setattr("harmgauge.runtime.weights.BLOCK", 500)  # several blocks, one cut short
+    random = np.random.default_rng(0)
+    size = 10.0 ** random.uniform(-6, 2, 65)
+    weight = (random.standard_t(4, (65, 96)) * size[:, None]).astype(np.float32)
+    weight[7] = 0
+    weight = weight if axis == 0 else np.ascontiguousarray(weight.T)
+
+    def error(values, scales):
+        gap = dequantise(values, scales, axis).astype(np.float64) - weight
+        return np.square(gap).sum(axis=1 - axis)
+
+    plain = quantise(weight, axis, top=INT6_TOP)
+    values, scales = quantise(weight, axis, top=INT6_TOP, clips=INT6_CLIPS)
+    least = np.min(
+        [error(*quantise(weight, axis, top=INT6_TOP, clips=(clip,))) for clip in INT6_CLIPS], axis=0
+    )
+    found = error(values, scales)
+    np.testing.assert_allclose(found, least, rtol=1e-5)
+    assert (found <= error(*plain) * (1 + 1e-5)).all()
+    assert (found < 0.99 * error(*plain)).any()
+    assert found[7] == 0
+    assert np.abs(values).max() == INT6_TOP
+
+
+def test_int8_is_what_it_was_before_blocks_and_clips(monkeypatch):
+    monkeypatch.setattr("harmgauge.runtime.weights.BLOCK", 500)
+    weight = np.random.default_rng(0).normal(size=(65, 96)).astype(np.float32)
+    scale = np.abs(weight).max(axis=0) / 127
+    values, scales = quantise(weight, 1)
+    np.testing.assert_array_equal(scales, scale)
+    np.testing.assert_array_equal(values, np.rint(weight / scale).astype(np.int8))
