@@ -25,7 +25,7 @@ SECTIONS = {
     "evaluate": recipe.Evaluate,
 }
 
-OPEN = ("mini", "teacher-open-mpnet")
+OPEN = ("mini", "midi", "teacher-open-mpnet")
 MADE = (*OPEN, "mini-research", "teacher-research-mpnet", "teacher-research-smollm2")
 
 
