@@ -2,7 +2,7 @@
 
     python benchmarks/sizes.py GAUGE --data-root FOLDER [--rows N] [--batch N] [--json FILE]
 
-Forms: as it is; its weights stored as int8, fp16 and fp32; shorter and longer windows; fewer
+Forms: as it is; its weights stored as int8, int6, fp16 and fp32; shorter and longer windows; fewer
 tokens, those that so many training texts have. Each is a bundle, loaded afresh. None is trained or
 calibrated anew, as a recipe would (`storage`, `model.max_tokens`, `model.min_token_count`).
 
@@ -12,7 +12,7 @@ medians of rounds in which form and gauge take turns, and so are their ratios: a
 both alike, and the first line, the gauge against itself, says what a ratio is off by.
 
 The weights of a bundle may have been rounded already: --model names the model folder of its run, so
-that fp32 and fp16 are of the weights as trained.
+that each form is of the weights as trained.
 """
 
 from __future__ import annotations

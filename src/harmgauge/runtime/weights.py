@@ -6,6 +6,8 @@ graph: costs do not depend on the batch and speed is that of fp32, while the fil
 the size. (Measured on MiniLM-L6, one thread, against dequantising in numpy and handing the
 session external initializers: 23 MB on disk, 0.2 s to load and equal speed either way, but
 166 MB against 249 MB of peak memory, and one file in place of two.)
+
+int6 is the same on 63 of the 255 levels: equal on disk and in memory, but a zip packs it better.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ def create_session(
     `[batch, length]`) and output `scores` (fp32, `[batch, outputs]`).
 
     Args:
-        folder: holds `model.onnx`, stored as int8 or as fp32.
+        folder: holds `model.onnx`, stored as int8, fp16 or fp32.
         options: changed here: dequantised weights are folded into the graph.
         int8_activations: multiply in int8 (see `dynamic_int8_model`).
 

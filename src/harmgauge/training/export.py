@@ -1,4 +1,4 @@
-"""Cost model to ONNX: traced, fused, checked against torch, stored as int8.
+"""Cost model to ONNX: traced, fused, checked against torch, stored in fewer bits.
 
 A bundle's graph takes `input_ids` and `attention_mask` (int64, `[batch, length]`, padding on
 either side) and gives raw `scores` (fp32, `[batch, outputs]`).
