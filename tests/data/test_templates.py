@@ -25,7 +25,7 @@ from harmgauge.data.templates.family import (
     template_records,
 )
 from harmgauge.data.templates.grammar import Draw, tidy
-from harmgauge.data.templates.refusals import SAFE_SHARE, put_refusals_first
+from harmgauge.data.templates.refusals import put_refusals_first
 from harmgauge.data.templates.voice import Voice
 from harmgauge.evaluation.refusals import REFUSAL, opens_with_refusal
 
@@ -229,7 +229,7 @@ def test_refusals_come_first_in_their_share_and_labels_stay():
         assert new.endswith(old)
         changed[before.items[0].unsafe] += new != old
     assert changed[1.0] == pytest.approx(160, abs=40)
-    assert changed[0.0] == pytest.approx(160 * SAFE_SHARE, abs=25)
+    assert changed[0.0] == pytest.approx(160, abs=40)
     assert changed[None] == 0
 
 

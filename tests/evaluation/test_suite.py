@@ -109,7 +109,10 @@ def test_the_validation_suite_reads_the_validation_files_of_the_recipes():
     path = Path("benchmarks/validation.yaml")
     suite = validate(SuiteFile, read_mapping(path, "suite", ""), path)
     stated = {(entry.path, entry.part, entry.label, entry.cap) for entry in suite.sets}
-    recipes = [read_recipe(Path("recipes") / f"{name}.yaml") for name in ("mini", "midi", "mini-research")]
+    recipes = [
+        read_recipe(Path("recipes") / f"{name}.yaml")
+        for name in ("mini", "mini-research", "midi", "midi-research")
+    ]
     # What a recipe takes from a file that it trains on as well, no suite can tell apart.
     valid = [s for recipe in recipes for s in recipe.data.valid if not s.apart_from]
     assert stated == {(s.path, s.part, s.label, s.cap) for s in valid}

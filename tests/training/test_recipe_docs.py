@@ -26,7 +26,13 @@ SECTIONS = {
 }
 
 OPEN = ("mini", "midi", "teacher-open-mpnet")
-MADE = (*OPEN, "mini-research", "teacher-research-mpnet", "teacher-research-smollm2")
+MADE = (
+    *OPEN,
+    "mini-research",
+    "midi-research",
+    "teacher-research-mpnet",
+    "teacher-research-smollm2",
+)
 
 
 def documented(heading: str) -> dict[str, str]:

@@ -54,8 +54,7 @@ class Source(Section):
     kind: str | None = None
     """keep only rows whose `kind` column says this"""
     refusal_first: float = Field(default=0.0, ge=0, le=1)
-    """put a refusal before this share of the unsafe responses, and now and then before a safe one;
-    labels stay"""
+    """put a refusal before this share of the responses, safe or unsafe; labels stay"""
     balance: bool = False
     """safe and unsafe rows count alike, whatever their numbers: in the loss, or the calibration"""
     apart_from: tuple[str, ...] = ()

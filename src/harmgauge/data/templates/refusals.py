@@ -10,26 +10,23 @@ from ..row import Item, Row
 from .family import shared_slots
 from .grammar import Draw
 
-SAFE_SHARE = 0.25
-"""how often a safe response opens with a refusal, by how often an unsafe one does"""
-
 
 def put_refusals_first(rows: Sequence[Row], share: float, seed: int) -> list[Row]:
-    """The rows with a refusal before a share of their unsafe responses, and now and then before a
-    safe one. Labels stay, since a refusal takes back nothing that follows it.
+    """The rows with a refusal before a share of their responses, safe or unsafe.
+
+    Labels stay, since a refusal takes back nothing that follows it. Were it put before unsafe ones
+    more often, a gauge would learn that refusals like these are unsafe.
 
     Args:
         rows: singles and pairs; prompts, and responses without a label, stay as they are.
-        share: of the unsafe responses, from 0 to 1.
+        share: of the labelled responses, from 0 to 1.
         seed: the same seed chooses the same responses and refusals.
     """
     slots, rng = shared_slots("train"), random.Random(f"{seed} refusals")
 
     def with_refusal(item: Item) -> Item:
-        response, unsafe = item.exchange.response, item.unsafe
-        if response is None or unsafe is None:
-            return item
-        if rng.random() >= share * (1 if unsafe >= 0.5 else SAFE_SHARE):
+        response = item.exchange.response
+        if response is None or item.unsafe is None or rng.random() >= share:
             return item
         refusal, gap = Draw(slots, rng).fill("{refusal} {turn}"), rng.choice((" ", "\n\n"))
         exchange = replace(item.exchange, response=f"{refusal}{gap}{response}")
