@@ -25,7 +25,7 @@ SECTIONS = {
     "evaluate": recipe.Evaluate,
 }
 
-OPEN = ("mini", "midi", "teacher-open-mpnet")
+OPEN = ("mini", "midi-first", "midi", "teacher-open-mpnet")
 MADE = (
     *OPEN,
     "mini-research",
