@@ -256,6 +256,32 @@ def test_patience_stops_early(tmp_path, make_recipe, encoder_base):
     assert progress.step < 60
 
 
+@pytest.mark.parametrize("choose", ["best", "last"])
+def test_the_last_evaluation_is_kept_where_it_is_chosen(
+    tmp_path, make_recipe, encoder_base, monkeypatch, choose
+):
+    scores = iter([0.9, 0.8, 0.7, *[0.6] * 50])
+    metrics = {"auroc": {}, "ranking": {}}
+    monkeypatch.setattr(
+        "harmgauge.training.cost.validation_metrics",
+        lambda *_: {"auroc_mean": next(scores), **metrics},
+    )
+    recipe = make_recipe(
+        encoder_base,
+        optim={"batch_tokens": 256, "max_steps": 4},
+        evaluate={"every": 2, "choose": choose},
+    )
+    job, progress = fit(recipe, tmp_path / "run")
+    assert progress.best_step == {"best": 0, "last": 4}[choose]
+    kept = load_file(tmp_path / "run" / "best.safetensors")
+    assert all(torch.equal(job.model.state_dict()[name], value) for name, value in kept.items())
+
+
+def test_patience_has_nothing_to_wait_for_where_the_last_is_chosen(make_recipe, encoder_base):
+    with pytest.raises(ValueError, match="patience waits for a better evaluation"):
+        make_recipe(encoder_base, evaluate={"choose": "last", "patience": 2})
+
+
 def test_the_schedule_covers_each_epoch_once_and_norms_are_means_a_step(
     tmp_path, make_recipe, encoder_base
 ):

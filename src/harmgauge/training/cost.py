@@ -59,7 +59,8 @@ def train(
     resume needs) and `best.safetensors` (trained weights of the best evaluation so far).
     The best is the one with the highest AUROC averaged over the validation sources that hold
     both classes: a pooled one would reward recognising the source. With `optim.ema` an
-    exponential moving average of the weights is a second candidate at each evaluation.
+    exponential moving average of the weights is a second candidate at each evaluation. With
+    `evaluate.choose: last` the last evaluation is the best.
 
     Of several processes each calls it, the step's batches are dealt to them, and the main process
     writes. It alone has the best weights at the end, when the others can no longer be reached.
@@ -119,7 +120,10 @@ def train(
     )
     started = time.monotonic() - progress.seconds
     with RunLog(run / "log.jsonl", accelerator) as log, bar:
-        evaluate = partial(_evaluate_and_keep, accelerator, valid_examples, run, progress, log)
+        choose = recipe.evaluate.choose
+        evaluate = partial(
+            _evaluate_and_keep, accelerator, valid_examples, run, progress, log, choose
+        )
         if progress.step == 0:
             evaluate({"last": trained}, names)
         while progress.step < len(schedule.steps) and not progress.finished:
@@ -285,11 +289,15 @@ def _evaluate_and_keep(
     run: Path,
     progress: Progress,
     log: RunLog,
+    choose: str,
     candidates: Mapping[str, CostModel],
     names: Container[str],
 ) -> None:
-    """Measure the candidates, and keep the trained weights, by `names`, of the best so far."""
+    """Measure the candidates, and keep the trained weights, by `names`, of the best so far, or of
+    the better one now."""
     progress.stale += 1
+    if choose == "last":
+        progress.best_score = -math.inf
     for weights, model in candidates.items():
         costs = score_examples(model, examples, together=True)
         check_costs(costs, progress.step, examples)

@@ -214,10 +214,19 @@ class Evaluate(Section):
     """rows a validation source while training; calibration uses all"""
     watch: list[str] | None = Field(default=None, min_length=1)
     """validation sources that choose the checkpoint, by name; by default all"""
+    choose: Literal["best", "last"] = "best"
+    """which evaluation's weights are kept: the one with the highest mean AUROC, or the last, where
+    what is to be mended shows in no AUROC"""
     patience: int | None = Field(default=None, ge=1)
     """stop after this many evaluations without a better one"""
     checkpoint_every: int = Field(default=100, ge=1)
     """steps between checkpoints from which a run can resume"""
+
+    @model_validator(mode="after")
+    def _patience_waits_for_a_better_one(self) -> Self:
+        if self.choose == "last" and self.patience is not None:
+            raise ValueError("patience waits for a better evaluation; leave it out, or choose best")
+        return self
 
 
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
