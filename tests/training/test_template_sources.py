@@ -56,8 +56,7 @@ def test_refusal_first_changes_responses_and_no_count(tmp_path):
     for before, after in zip(plain.rows, loaded.rows, strict=True):
         assert before.items[0].unsafe == after.items[0].unsafe
         changed[after.items[0].unsafe] += before != after
-    assert changed[1.0] == 40
-    assert 0 < changed[0.0] < 25
+    assert changed == {0.0: 40, 1.0: 40}
 
 
 def test_a_family_that_there_is_none_of_is_named_with_the_nearest(tmp_path):
