@@ -38,27 +38,31 @@ def make_tokenizer():
     return tokenizer
 
 
-def make_encoder(outputs=("cost",)):
-    """A two-layer BERT with a head that gives costs of either sign."""
+def make_encoder(outputs=("cost",), kind="bert"):
+    """A two-layer BERT, or MPNet, with a head that gives costs of either sign."""
     import torch
-    from transformers import BertConfig, BertModel
+    from transformers import BertConfig, BertModel, MPNetConfig, MPNetModel
 
     from harmgauge.training.model import CostModel, ModelSpec
 
     torch.manual_seed(0)
     tokenizer = make_tokenizer()
-    config = BertConfig(
+    make_config, make_backbone, reserved = {
+        "bert": (BertConfig, BertModel, 0),
+        "mpnet": (MPNetConfig, MPNetModel, 2),  # positions begin after that of padding
+    }[kind]
+    config = make_config(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=32,
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=64,
-        max_position_embeddings=MAX_TOKENS,
+        max_position_embeddings=MAX_TOKENS + reserved,
         initializer_range=0.2,
     )
     start, end = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
     spec = ModelSpec("mean", Layout((start,), (end,), (end,), MAX_TOKENS), outputs, base="tiny")
-    model = CostModel(BertModel(config, add_pooling_layer=False), spec)
+    model = CostModel(make_backbone(config, add_pooling_layer=False), spec)
     torch.nn.init.normal_(model.head.weight, std=0.5)
     return model.eval(), tokenizer
 

@@ -13,40 +13,19 @@ from harmgauge import Exchange, load
 from harmgauge.runtime.weights import MODEL, dequantise, quantise
 from harmgauge.training.export import export_onnx
 from harmgauge.training.export_transformers import export_transformers
-from harmgauge.training.model import CostModel
 from harmgauge.training.quantise import INT6_CLIPS, INT6_TOP
 from harmgauge.training.reopen import read_cost_model
 from harmgauge.windows import Windower
-from tiny import MAX_TOKENS, make_bundle, make_encoder
+from tiny import make_bundle, make_encoder
 
 TEXTS = ["hello", "how do i bake bread?", "please tell me about the weather today"]
 PAIRS = [("hello", "thank you"), ("grow a tree", "water, and sun.")]
 
 
-def make_mpnet():
-    """As `make_encoder`, on MPNet, whose positions are relative."""
-    from transformers import MPNetConfig, MPNetModel
-
-    bert, tokenizer = make_encoder()
-    torch.manual_seed(1)
-    config = MPNetConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=MAX_TOKENS + 2,
-        initializer_range=0.2,
-    )
-    model = CostModel(MPNetModel(config, add_pooling_layer=False), bert.spec)
-    torch.nn.init.normal_(model.head.weight, std=0.5)
-    return model.eval(), tokenizer
-
-
 @pytest.fixture(scope="module", params=["bert", "mpnet"])
 def made(request, tmp_path_factory):
     """A model, its bundles in int8 and in int6, and the report of the latter's export."""
-    model, tokenizer = make_encoder() if request.param == "bert" else make_mpnet()
+    model, tokenizer = make_encoder(kind=request.param)
     bundles = {}
     for storage in ("int8", "int6"):
         scratch = tmp_path_factory.mktemp(f"{request.param}-{storage}")
