@@ -155,6 +155,7 @@ def test_categories_have_a_table(manifest):
     card = model_card(replace(manifest, metrics=(figure,)))
     assert "| category | n | flagged | auroc | auroc of unsafe |" in card
     assert "| weather | 90 | 30 | 0.9 | – |" in card
+    assert "Lowest AUROC" not in card  # of sources alone
 
 
 def test_licences_are_counted(manifest):

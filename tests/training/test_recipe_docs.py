@@ -29,7 +29,7 @@ OPEN = ("mini", "midi-first", "midi", "teacher-open-mpnet")
 MADE = (
     *OPEN,
     "mini-research",
-    "midi-research",
+    "mini-research-first",
     "teacher-research-mpnet",
     "teacher-research-smollm2",
 )
