@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from texts import whole_texts
 from throughput import race
 
 import harmgauge
-from harmgauge.data.read import read_rows
 
 ONE = "Please tell me about the weather today and what to wear. " * 5
 CALLS = 20  # of the one text, a round
@@ -34,9 +34,7 @@ def main() -> None:
     options = parser.parse_args()
 
     gauges = {name: harmgauge.load(name, threads=options.threads) for name in options.gauges}
-    rows = read_rows(options.data).rows
-    texts = list(dict.fromkeys(item.exchange.on_trial for row in rows for item in row.items))
-    texts = texts[: options.n]
+    texts = whole_texts(options.data, options.n)
 
     def calls(given: list[str], times: int) -> dict[str, Callable[[], Any]]:
         def score(gauge: harmgauge.Gauge) -> None:

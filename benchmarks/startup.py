@@ -1,6 +1,6 @@
 """Start-up time above bare Python: import, --help, and a first scored text.
 
-    python benchmarks/startup.py [--runs 15]
+    python benchmarks/startup.py [--runs 15] [--gauge NAME …]
 
 Each command runs in a process of its own, all in turn, so that a busy spell hits all alike.
 """
@@ -20,6 +20,7 @@ COMMANDS = {
     "harmgauge --help": LAUNCH.format("'--help'"),
     'harmgauge score "hi"': LAUNCH.format("'score', 'hi'"),
 }
+WITH = LAUNCH.format("'score', 'hi', '--gauge', {!r}")
 
 
 def seconds(code: str) -> float:
@@ -31,10 +32,13 @@ def seconds(code: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=15)
-    runs = parser.parse_args().runs
-    times: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    parser.add_argument("--gauge", nargs="*", default=[], help="score with these gauges as well")
+    given = parser.parse_args()
+    runs = given.runs
+    commands = COMMANDS | {f"score, {gauge}": WITH.format(gauge) for gauge in given.gauge}
+    times: dict[str, list[float]] = {name: [] for name in commands}
     for number in range(runs + 1):
-        for name, code in COMMANDS.items():
+        for name, code in commands.items():
             elapsed = seconds(code)
             if number:  # the first round only warms the file cache
                 times[name].append(elapsed)

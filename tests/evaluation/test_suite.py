@@ -111,7 +111,7 @@ def test_the_validation_suite_reads_the_validation_files_of_the_recipes():
     stated = {(entry.path, entry.part, entry.label, entry.cap) for entry in suite.sets}
     recipes = [
         read_recipe(Path("recipes") / f"{name}.yaml")
-        for name in ("mini", "mini-research", "midi", "mini-research-first")
+        for name in ("mini", "midi-first", "midi", "mini-research-first", "mini-research")
     ]
     # What a recipe takes from a file that it trains on as well, no suite can tell apart.
     valid = [s for recipe in recipes for s in recipe.data.valid if not s.apart_from]

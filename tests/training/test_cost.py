@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from itertools import chain, cycle
 
 import numpy as np
 import pytest
@@ -271,10 +272,30 @@ def test_the_last_evaluation_is_kept_where_it_is_chosen(
         optim={"batch_tokens": 256, "max_steps": 4},
         evaluate={"every": 2, "choose": choose},
     )
+    initial = prepare(recipe, tmp_path / "run").model.state_dict()
     job, progress = fit(recipe, tmp_path / "run")
     assert progress.best_step == {"best": 0, "last": 4}[choose]
     kept = load_file(tmp_path / "run" / "best.safetensors")
+    same = all(torch.equal(initial[name], value) for name, value in kept.items())
+    assert same == (choose == "best")
     assert all(torch.equal(job.model.state_dict()[name], value) for name, value in kept.items())
+
+
+def test_of_the_last_weights_and_their_average_the_better_are_kept(
+    tmp_path, make_recipe, encoder_base, monkeypatch
+):
+    scores = chain([0.9] * 3, cycle([0.3, 0.6]))  # twice whether it can choose, and at step 0
+    monkeypatch.setattr(
+        "harmgauge.training.cost.validation_metrics",
+        lambda *_: {"auroc_mean": next(scores), "auroc": {}, "ranking": {}},
+    )
+    recipe = make_recipe(
+        encoder_base,
+        optim={"batch_tokens": 256, "max_steps": 4, "ema": 0.5},
+        evaluate={"every": 4, "choose": "last"},
+    )
+    _, progress = fit(recipe, tmp_path / "run")
+    assert (progress.best_step, progress.best_weights) == (4, "average")
 
 
 def test_patience_has_nothing_to_wait_for_where_the_last_is_chosen(make_recipe, encoder_base):

@@ -35,6 +35,12 @@ KINDS = {  # how its config says how deep it is, and anything else of each of it
         num_hidden_layers=len(depth),
         layer_types=[("sliding_attention", "full_attention")[place % 2] for place in depth],
     ),
+    "longformer": lambda depth: AutoConfig.for_model(
+        "longformer",
+        num_hidden_layers=len(depth),
+        attention_window=[(4, 8)[place % 2] for place in depth],
+        **SIZES,
+    ),
     "gpt_neo": lambda depth: language_model_config(
         "gpt_neo",
         num_layers=len(depth),

@@ -293,8 +293,8 @@ def _evaluate_and_keep(
     candidates: Mapping[str, CostModel],
     names: Container[str],
 ) -> None:
-    """Measure the candidates, and keep the trained weights, by `names`, of the best so far, or of
-    the better one now."""
+    """Measure the candidates, and keep the trained weights, by `names`, of the best so far, or,
+    where the last is chosen, of the better one of these."""
     progress.stale += 1
     if choose == "last":
         progress.best_score = -math.inf

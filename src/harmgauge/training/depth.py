@@ -18,6 +18,8 @@ from .model import CostModel, new_backbone
 
 _PLACES = ("layer_idx", "layer_id")
 """attributes in which a module holds the index of the layer that it is in"""
+_LISTS = ("layer", "attention_window")
+"""parts of the names under which a config holds a list with one entry a layer"""
 
 
 def spaced(count: int, total: int) -> tuple[int, ...]:
@@ -63,8 +65,11 @@ def keep_layers(model: CostModel, count: int | None) -> None:
                     setattr(module, name, place)
     _shorten(config, kept)
     if not getattr(backbone, "is_loaded_in_4bit", False):  # whose modules are of other classes
-        with torch.device("meta"):
-            fresh = new_backbone(copy.deepcopy(backbone.config))
+        try:
+            with torch.device("meta"):
+                fresh = new_backbone(copy.deepcopy(backbone.config))
+        except (AssertionError, IndexError, TypeError, ValueError):  # a config at odds with itself
+            raise _inseparable(model) from None
         if _structure(fresh) != _structure(backbone):
             raise _inseparable(model)
 
@@ -73,7 +78,8 @@ def _shorten(config: Any, kept: tuple[int, ...]) -> None:
     """Have a config say of the kept layers what it said of all."""
     total = config.num_hidden_layers
     for name, value in list(vars(config).items()):
-        if "layer" in name and isinstance(value, list) and len(value) == total:
+        listed = isinstance(value, list) and any(part in name for part in _LISTS)
+        if listed and len(value) == total:
             setattr(config, name, [value[index] for index in kept])
     if hasattr(config, "attention_types"):  # GPT-Neo's: what `attention_layers` is read from
         config.attention_types = [[list(config.attention_layers), 1]]

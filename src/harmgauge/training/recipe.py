@@ -216,14 +216,15 @@ class Evaluate(Section):
     """validation sources that choose the checkpoint, by name; by default all"""
     choose: Literal["best", "last"] = "best"
     """which evaluation's weights are kept: the one with the highest mean AUROC, or the last, where
-    what is to be mended shows in no AUROC"""
+    what is to be mended shows in no AUROC (with `optim.ema` the better of the last weights and
+    their average)"""
     patience: int | None = Field(default=None, ge=1)
     """stop after this many evaluations without a better one"""
     checkpoint_every: int = Field(default=100, ge=1)
     """steps between checkpoints from which a run can resume"""
 
     @model_validator(mode="after")
-    def _patience_waits_for_a_better_one(self) -> Self:
+    def _the_last_is_not_chosen_by_its_score(self) -> Self:
         if self.choose == "last" and self.patience is not None:
             raise ValueError("patience waits for a better evaluation; leave it out, or choose best")
         return self
