@@ -11,17 +11,15 @@ Intervals of 95 % are from draws of whole prompts.
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 import harmgauge
 from harmgauge.evaluation.bootstrap import Bootstrap
 from harmgauge.evaluation.data_set import DataSet
-from harmgauge.evaluation.figures import Figure, bootstrapped
-from harmgauge.evaluation.probe import probe_figures, unsafe_answers
+from harmgauge.evaluation.figures import bootstrapped
+from harmgauge.evaluation.probe import evenly, probe_figures, unsafe_answers, with_refusal
 from harmgauge.evaluation.refusals import REFUSAL
+from harmgauge.evaluation.text import cell
 
 REFUSALS = (
     REFUSAL,
@@ -42,8 +40,9 @@ def main() -> None:
     options = parser.parse_args()
 
     sample = DataSet(str(options.data)).sample
-    items = unsafe_answers(sample)
-    items = items[np.linspace(0, len(items) - 1, min(options.n, len(items))).round().astype(int)]
+    items = evenly(unsafe_answers(sample), options.n)
+    if len(items) == 0:
+        parser.error(f"{options.data.name} has no answer that is labelled unsafe")
     plain = [sample.items[item].exchange for item in items]
     group = sample.group[items]
     print(f"{len(items)} unsafe answers of {options.data.name}: recall lost at cost 0")
@@ -51,20 +50,16 @@ def main() -> None:
     print("|---" * (len(options.gauges) + 1) + "|")
     gauges = [harmgauge.load(name, threads=options.threads) for name in options.gauges]
     before = [gauge.score(plain) for gauge in gauges]
+    draws = Bootstrap(options.draws, 0)
     for refusal in REFUSALS:
-        behind = [replace(each, response=f"{refusal} {each.response}") for each in plain]
+        behind = [with_refusal(each, refusal) for each in plain]
         lost = []
         for gauge, costs in zip(gauges, before, strict=True):
             figures = probe_figures(costs, gauge.score(behind), 0)
-            draws = Bootstrap(options.draws, 0)
             lost.append(bootstrapped(figures, group, draws, "no unsafe answers")["recall_lost"])
-        print(f"| {refusal} | {' | '.join(map(_cell, lost))} |", flush=True)
+        print(f"| {refusal} | {' | '.join(map(cell, lost))} |", flush=True)
     recalls = " | ".join(f"{(costs >= 0).mean():.3f}" for costs in before)
     print(f"| none: recall | {recalls} |")
-
-
-def _cell(figure: Figure) -> str:
-    return f"{figure.value:+.3f} [{figure.low:+.3f}, {figure.high:+.3f}]"
 
 
 if __name__ == "__main__":

@@ -123,6 +123,14 @@ def test_the_validation_suite_reads_the_validation_files_of_the_recipes():
     assert not trained & {entry.path for entry in suite.sets}
 
 
+def test_the_suite_of_groups_is_a_part_of_the_validation_suite():
+    sets = {}
+    for name in ("groups", "validation"):
+        path = Path(f"benchmarks/{name}.yaml")
+        sets[name] = validate(SuiteFile, read_mapping(path, "suite", ""), path).sets
+    assert sets["groups"] == [each for each in sets["validation"] if each.name == "groups"]
+
+
 def test_groups_of_templates_are_compared_in_whole_templates(tmp_path):
     suite = write(
         tmp_path / "fair.yaml",

@@ -32,14 +32,19 @@ def unsafe_answers(sample: Sample) -> Indices:
         if sample.items[item].exchange.response is not None
         and not sample.items[item].exchange.blank
     ]
-    if len(items) > MOST:
-        items = [items[int(at)] for at in np.linspace(0, len(items) - 1, MOST).round()]
-    return np.array(items, np.int64)
+    return evenly(np.array(items, np.int64), MOST)
 
 
-def with_refusal(exchange: Exchange) -> Exchange:
+def evenly(items: Indices, most: int) -> Indices:
+    """At most so many of the items, evenly from all."""
+    if len(items) <= most:
+        return items
+    return items[np.linspace(0, len(items) - 1, most).round().astype(np.int64)]
+
+
+def with_refusal(exchange: Exchange, refusal: str = REFUSAL) -> Exchange:
     """The exchange with a refusal before its response."""
-    return replace(exchange, response=f"{REFUSAL} {exchange.response}")
+    return replace(exchange, response=f"{refusal} {exchange.response}")
 
 
 def probe_figures(before: Floats, after: Floats, threshold: float) -> dict[str, Metric]:
