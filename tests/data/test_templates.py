@@ -33,6 +33,7 @@ LABELS = {
     "harmless_scary": {True},
     "unsafe_polite": {False},
     "technical_work": {True, False},
+    "instructions": {True, False},
     "twins": {True, False},
     "identity_neutral": {True},
     "hateful_mild": {False},

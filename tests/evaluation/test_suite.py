@@ -104,15 +104,23 @@ def test_sets_that_cannot_be_joined_are_refused(tmp_path):
         assert "two or more" in refused(f"{{path: a/x.jsonl, identity: {identity}}}")
 
 
+RECIPES = (
+    "mini-fourth",
+    "mini",
+    "midi-first",
+    "midi-second",
+    "midi",
+    "mini-research-first",
+    "mini-research",
+)
+
+
 def test_the_validation_suite_reads_the_validation_files_of_the_recipes():
     """The same files, and in each the same labels, part and share of rows."""
     path = Path("benchmarks/validation.yaml")
     suite = validate(SuiteFile, read_mapping(path, "suite", ""), path)
     stated = {(entry.path, entry.part, entry.label, entry.cap) for entry in suite.sets}
-    recipes = [
-        read_recipe(Path("recipes") / f"{name}.yaml")
-        for name in ("mini", "midi-first", "midi", "mini-research-first", "mini-research")
-    ]
+    recipes = [read_recipe(Path("recipes") / f"{name}.yaml") for name in RECIPES]
     # What a recipe takes from a file that it trains on as well, no suite can tell apart.
     valid = [s for recipe in recipes for s in recipe.data.valid if not s.apart_from]
     assert stated == {(s.path, s.part, s.label, s.cap) for s in valid}
