@@ -15,6 +15,15 @@ from harmgauge.evaluation.suite import BUILT_IN, SuiteFile, read_suite
 from harmgauge.settings import read_mapping, validate
 from harmgauge.training.recipe import read_recipe
 
+RECIPES = (
+    "mini",
+    "midi-first",
+    "midi-second",
+    "midi",
+    "mini-research-first",
+    "mini-research",
+)
+
 
 def write(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,17 +111,6 @@ def test_sets_that_cannot_be_joined_are_refused(tmp_path):
     for terms in ("{}", "{a: [b]}", "{a: [b], c: []}"):
         identity = f"{{column: c, terms: {terms}}}"
         assert "two or more" in refused(f"{{path: a/x.jsonl, identity: {identity}}}")
-
-
-RECIPES = (
-    "mini-fourth",
-    "mini",
-    "midi-first",
-    "midi-second",
-    "midi",
-    "mini-research-first",
-    "mini-research",
-)
 
 
 def test_the_validation_suite_reads_the_validation_files_of_the_recipes():

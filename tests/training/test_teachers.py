@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,12 +25,12 @@ from tiny import make_bundle, make_encoder
 CHATS = [harmgauge.Exchange(prompt="hello", response=text) for text, _ in texts(5, 20)]
 
 
-def loaded_source(exchanges: list[harmgauge.Exchange]) -> LoadedSource:
+def loaded_source(exchanges: list[harmgauge.Exchange], **said: Any) -> LoadedSource:
     rows = [
         Row(id=str(n), source="made up", items=(Item(exchange),))
         for n, exchange in enumerate(exchanges)
     ]
-    source = Source(path="made-up.jsonl", licence="CC0-1.0")
+    source = Source(path="made-up.jsonl", licence="CC0-1.0", **said)
     return LoadedSource(source, rows, SourceReport("made up", "CC0-1.0"), "made-up.jsonl")
 
 
@@ -106,6 +107,25 @@ def test_a_file_of_costs_teaches_where_the_teacher_is_not(tmp_path, teacher, cac
     # Without a label either, the text teaches nothing.
     bare = examples(len(CHATS), unsafe=math.nan)
     assert [e.id for e in taught(bare, sources, [str(file)])] == [e.id for e in bare[:15]]
+
+
+def test_no_teacher_is_asked_about_a_source_that_is_not_taught(teacher, cache):
+    sources = [loaded_source(CHATS[:4], taught=False), loaded_source(CHATS[4:10])]
+    labelled = examples(4, unsafe=0.0) + examples(6, unsafe=1.0)
+    found = taught(labelled, sources, [str(teacher)] * 2, quiet=True)
+    costs = [example.teacher[0] for example in found]
+    assert np.isnan(costs[:4]).all()
+    expected = harmgauge.load(teacher).score(CHATS[4:10])
+    assert costs[4:] == pytest.approx(expected, abs=1e-4)
+    (file,) = cache.iterdir()
+    assert len(np.load(file)["keys"]) == 6
+    untaught = taught(labelled[:4], sources[:1], [str(teacher)], quiet=True)
+    assert [example.id for example in untaught] == [example.id for example in labelled[:4]]
+
+
+def test_rows_without_label_and_teacher_are_refused():
+    with pytest.raises(ValueError, match="taught is false"):
+        Source(path="a.jsonl", licence="MIT", unlabelled=True, taught=False)
 
 
 @pytest.mark.parametrize("content", [None, b"PK half"])

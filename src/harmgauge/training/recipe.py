@@ -66,10 +66,18 @@ class Source(Section):
     """of each row, in the loss, or of a validation source in the calibration"""
     unlabelled: bool = False
     """keep rows that say nothing of harm, by label or pair, for what teachers say of them"""
+    taught: bool = True
+    """ask the teachers about its rows; not where they are known to be wrong"""
     categories: list[str] | dict[str, list[str]] | None = None
     """the gauge's categories of all unsafe rows, or those of each upstream flag or `category`"""
     exhaustive: bool = False
     """of an unsafe row with flags, the categories that are not flagged are absent, not unknown"""
+
+    @model_validator(mode="after")
+    def _unlabelled_are_taught(self) -> Source:
+        if self.unlabelled and not self.taught:
+            raise ValueError("unlabelled rows teach nothing where taught is false")
+        return self
 
     @field_validator("categories", mode="before")
     @classmethod

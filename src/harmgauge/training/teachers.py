@@ -68,6 +68,8 @@ def taught(
 ) -> list[Example]:
     """The examples with their teachers' mean cost, of those that give one.
 
+    Sources with `taught: false` get none.
+
     Args:
         examples: of all rows of `sources`, in order.
         sources: where the examples' texts are.
@@ -81,8 +83,17 @@ def taught(
         BundleError: a teacher is missing or damaged.
         HarmgaugeError: its costs cannot be kept.
     """
-    exchanges = [item.exchange for loaded in sources for row in loaded.rows for item in row.items]
-    each = np.array([_costs(name, exchanges, quiet) for name in names])
+    asked = [
+        (item.exchange, loaded.source.taught)
+        for loaded in sources
+        for row in loaded.rows
+        for item in row.items
+    ]
+    exchanges = [exchange for exchange, is_taught in asked if is_taught]
+    each = np.full((len(names), len(asked)), np.nan)
+    each[:, [is_taught for _, is_taught in asked]] = [
+        _costs(name, exchanges, quiet) for name in names
+    ]
     given = np.isfinite(each)
     total = np.where(given, each, 0.0).sum(0)
     costs = iter(np.where(given.any(0), total / given.sum(0).clip(1), np.nan).tolist())
