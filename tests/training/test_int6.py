@@ -132,6 +132,40 @@ def test_the_error_is_at_most_that_of_the_plain_scale(axis, monkeypatch):
     assert np.abs(values).max() == INT6_TOP
 
 
+@pytest.mark.parametrize("top", [INT6_TOP, 127])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_what_a_stored_gauge_learns_further_survives_storing(axis, top, monkeypatch):
+    """Steps of training that are small beside those of levels, which rounding would undo."""
+    monkeypatch.setattr("harmgauge.runtime.weights.BLOCK", 5000)
+    random = np.random.default_rng(0)
+    clips = INT6_CLIPS if top == INT6_TOP else (1.0,)
+    fresh = random.normal(size=(96, 128)).astype(np.float32)
+    stored = dequantise(*quantise(fresh, axis, top=top, clips=clips), axis)
+    again = dequantise(*quantise(stored, axis, top=top, clips=clips), axis)
+    np.testing.assert_allclose(again, stored, rtol=1e-5)  # nothing learnt, nothing changed
+
+    step = np.abs(stored).max() / top
+    learnt = 0.05 * step * random.normal(size=fresh.shape).astype(np.float32)
+    values, scales = quantise(stored + learnt, axis, top=top, clips=clips)
+    kept = dequantise(values, scales, axis) - stored
+    slope = float((kept * learnt).sum() / np.square(learnt).sum())
+    assert 0.8 < slope < 1.2
+    nearest = np.rint((stored + learnt) / np.expand_dims(scales, 1 - axis))
+    lost = nearest * np.expand_dims(scales, 1 - axis) - stored
+    assert abs(float((lost * learnt).sum() / np.square(learnt).sum())) < 0.2
+    assert np.abs(values).max() == top
+    off = np.abs(dequantise(values, scales, axis) - stored - learnt)
+    assert (off <= np.expand_dims(scales, 1 - axis) * 1.0001).all()
+    same, _ = quantise(stored + learnt, axis, top=top, clips=clips)
+    np.testing.assert_array_equal(same, values)  # chance is seeded
+
+
+def test_fresh_weights_are_rounded_to_the_nearest():
+    fresh = np.random.default_rng(1).normal(size=(96, 128)).astype(np.float32)
+    values, scales = quantise(fresh, 0, top=INT6_TOP)
+    np.testing.assert_array_equal(values, np.rint(fresh / scales[:, None]).astype(np.int8))
+
+
 def test_int8_is_what_it_was_before_blocks_and_clips(monkeypatch):
     monkeypatch.setattr("harmgauge.runtime.weights.BLOCK", 500)
     weight = np.random.default_rng(0).normal(size=(65, 96)).astype(np.float32)

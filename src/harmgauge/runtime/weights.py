@@ -33,6 +33,10 @@ FP16 = ".fp16"
 """ends the names of a matrix that is stored so, and of the node that restores it"""
 BLOCK = 2**18
 """weights that are rounded at a time: several copies of a table of embeddings would fill memory"""
+NEAR_LEVELS = 0.07
+"""squares of a step, on average, within which a matrix comes from levels: others have 1 / 12"""
+ON_LEVEL = 1e-4
+"""of a step: what divisions in fp32 are off by is less"""
 
 
 def create_session(
@@ -162,18 +166,46 @@ def quantise(
 
     Returns:
         int8 values of the same shape, and fp32 scales `[weight.shape[axis]]`. No value is
-        off by more than half its scale, but for those that a clip below 1 cuts.
+        off by more than half its scale, but for those that a clip below 1 cuts. Where the whole
+        matrix lies close to levels, as that of a gauge does that was stored so and trained a
+        little further, values go to either neighbour by chance (seeded), the nearer the likelier:
+        to the nearest, nearly all would fall back on what they were (stochastic rounding, Gupta
+        et al., arXiv 1502.02551). None is off by more than its scale then.
     """
     values = np.empty(weight.shape, np.int8)
     channels, rounded = np.moveaxis(weight, axis, 0), np.moveaxis(values, axis, 0)
     scales = np.empty(len(channels), np.float32)
     step = max(1, BLOCK // max(1, channels.shape[1]))
-    for start in range(0, len(channels), step):
-        part = slice(start, start + step)
-        rounded[part], scales[part] = _quantise_rows(
-            np.ascontiguousarray(channels[part]), top, clips
-        )
+    parts = [slice(start, start + step) for start in range(0, len(channels), step)]
+    squares = count = 0.0
+    for part in parts:
+        rows = np.ascontiguousarray(channels[part])
+        rounded[part], scales[part] = _quantise_rows(rows, top, clips)
+        off = _off_levels(rows, scales[part])[rows.any(axis=1)]
+        squares, count = squares + float(np.square(off).sum()), count + off.size
+    if squares < NEAR_LEVELS * count:
+        rng = np.random.default_rng(0)
+        for part in parts:
+            rows = np.ascontiguousarray(channels[part])
+            rounded[part] = _round_by_chance(rows, scales[part], rng).clip(-top, top)
     return values, scales
+
+
+def _off_levels(rows: NDArray[np.float32], scales: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How far from the nearest level each value lies, in steps."""
+    steps: NDArray[np.float32] = rows / scales[:, None]
+    return steps - np.rint(steps)
+
+
+def _round_by_chance(
+    rows: NDArray[np.float32], scales: NDArray[np.float32], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Whole numbers whose expectation is `rows` in steps; what is on a level stays there."""
+    steps = rows / scales[:, None]
+    nearest = np.rint(steps)
+    by_chance = np.floor(steps + rng.random(steps.shape, dtype=np.float32))
+    rounded: NDArray[np.float32] = np.where(np.abs(steps - nearest) < ON_LEVEL, nearest, by_chance)
+    return rounded
 
 
 def _quantise_rows(
