@@ -160,10 +160,25 @@ def test_what_a_stored_gauge_learns_further_survives_storing(axis, top, monkeypa
     np.testing.assert_array_equal(same, values)  # chance is seeded
 
 
-def test_fresh_weights_are_rounded_to_the_nearest():
-    fresh = np.random.default_rng(1).normal(size=(96, 128)).astype(np.float32)
+@pytest.mark.parametrize("shape", ["normal", "cubed", "outlier", "zeros"])
+def test_fresh_weights_are_rounded_to_the_nearest(shape):
+    """Though most of a channel lies at level 0 where one weight is large."""
+    fresh = np.random.default_rng(1).normal(size=(96, 384)).astype(np.float32)
+    if shape == "cubed":
+        fresh **= 3
+    elif shape == "outlier":
+        fresh[:, 7] *= 10
+    elif shape == "zeros":
+        fresh[:, ::3] = 0
     values, scales = quantise(fresh, 0, top=INT6_TOP)
     np.testing.assert_array_equal(values, np.rint(fresh / scales[:, None]).astype(np.int8))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 40)])
+def test_a_matrix_of_zeros_stays_so(shape):
+    values, scales = quantise(np.zeros(shape, np.float32), 0, top=INT6_TOP)
+    assert not values.any()
+    assert (scales == 1).all()
 
 
 def test_int8_is_what_it_was_before_blocks_and_clips(monkeypatch):

@@ -170,7 +170,8 @@ def quantise(
         matrix lies close to levels, as that of a gauge does that was stored so and trained a
         little further, values go to either neighbour by chance (seeded), the nearer the likelier:
         to the nearest, nearly all would fall back on what they were (stochastic rounding, Gupta
-        et al., arXiv 1502.02551). None is off by more than its scale then.
+        et al., arXiv 1502.02551). But for those that a clip cuts none is off by more than its
+        scale then.
     """
     values = np.empty(weight.shape, np.int8)
     channels, rounded = np.moveaxis(weight, axis, 0), np.moveaxis(values, axis, 0)
@@ -181,7 +182,7 @@ def quantise(
     for part in parts:
         rows = np.ascontiguousarray(channels[part])
         rounded[part], scales[part] = _quantise_rows(rows, top, clips)
-        off = _off_levels(rows, scales[part])[rows.any(axis=1)]
+        off = _off_levels(rows, scales[part], top)
         squares, count = squares + float(np.square(off).sum()), count + off.size
     if squares < NEAR_LEVELS * count:
         rng = np.random.default_rng(0)
@@ -191,10 +192,15 @@ def quantise(
     return values, scales
 
 
-def _off_levels(rows: NDArray[np.float32], scales: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How far from the nearest level each value lies, in steps."""
+def _off_levels(
+    rows: NDArray[np.float32], scales: NDArray[np.float32], top: int
+) -> NDArray[np.float32]:
+    """How far from the nearest level values lie, in steps; those apart whose level is 0 or the
+    last, where fresh weights crowd too."""
     steps: NDArray[np.float32] = rows / scales[:, None]
-    return steps - np.rint(steps)
+    level = np.rint(steps)
+    off: NDArray[np.float32] = (steps - level)[(level != 0) & (np.abs(level) < top)]
+    return off
 
 
 def _round_by_chance(
