@@ -129,12 +129,16 @@ def test_the_validation_suite_reads_the_validation_files_of_the_recipes():
     assert not trained & {entry.path for entry in suite.sets}
 
 
-def test_the_suite_of_groups_is_a_part_of_the_validation_suite():
+@pytest.mark.parametrize("name", ["groups", "instructions"])
+def test_a_suite_of_one_family_repeats_its_sets_of_the_validation_suite(name):
     sets = {}
-    for name in ("groups", "validation"):
-        path = Path(f"benchmarks/{name}.yaml")
-        sets[name] = validate(SuiteFile, read_mapping(path, "suite", ""), path).sets
-    assert sets["groups"] == [each for each in sets["validation"] if each.name == "groups"]
+    for suite in (name, "validation"):
+        path = Path(f"benchmarks/{suite}.yaml")
+        sets[suite] = validate(SuiteFile, read_mapping(path, "suite", ""), path).sets
+    own = [each for each in sets[name] if each.path.startswith("templates:")]
+    assert own == [each for each in sets["validation"] if each.name == name]
+    if name == "groups":
+        assert own == sets[name]
 
 
 def test_groups_of_templates_are_compared_in_whole_templates(tmp_path):
