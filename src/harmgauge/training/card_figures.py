@@ -174,8 +174,9 @@ def measured(manifest: Manifest) -> list[str]:
     lines = [
         "## Measured",
         "",
-        "From the bundle as written and loaded afresh. The checkpoint was chosen on validation "
-        "data, so that figures on it flatter; judge by test sets of your own.",
+        "From the bundle as written and loaded afresh. Figures on validation data flatter: a part "
+        "of it fits the calibration, and checkpoints and recipes are chosen on it. Judge by test "
+        "sets of your own.",
     ]
     elsewhere = ("kind", "flagged", "threshold", "storage")
     rest = (each for each in manifest.metrics if not any(key in each for key in elsewhere))
