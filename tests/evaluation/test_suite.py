@@ -18,8 +18,8 @@ from harmgauge.training.recipe import read_recipe
 RECIPES = (
     "mini",
     "midi-first",
+    "midi-second",
     "midi",
-    "midi-orders",
     "mini-research-first",
     "mini-research",
 )

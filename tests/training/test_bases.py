@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,8 +14,9 @@ from harmgauge.errors import BundleError, RecipeError
 from harmgauge.training.bases import load_base
 from harmgauge.training.export import export_onnx
 from harmgauge.training.finish import learnt_from
-from harmgauge.training.pipeline import run
-from harmgauge.training.recipe import Model
+from harmgauge.training.model import CostModel
+from harmgauge.training.pipeline import prepare, run
+from harmgauge.training.recipe import Model, Recipe
 from harmgauge.windows import Windower
 from tiny import MAX_TOKENS, make_bundle, make_decoder, make_encoder
 
@@ -94,6 +96,48 @@ def test_a_gauge_trained_further_keeps_what_it_knew(tmp_path, encoder_base, make
     # Both have seen the same rows, which stand once.
     assert [each["source"] for each in after.manifest.data] == ["singles", "pairs"]
     assert after.manifest.base["name"] == f"gauge:{before.id}"
+
+
+def test_interpolated_weights_lie_between_those_of_the_base_and_the_trained_ones(
+    tmp_path, encoder_base, make_recipe
+):
+    first = run(make_recipe(encoder_base), tmp_path, tmp_path / "first", quiet=True)
+    optim = {"learning_rate": 1e-3, "batch_tokens": 256, "max_steps": 4}
+    given = {"optim": optim, "storage": "fp32", "evaluate": {"choose": "last"}}
+    recipe = make_recipe(f"gauge:{first}", **given)
+    out = tmp_path / "further"
+    run(recipe, tmp_path, out, quiet=True)
+    begun = {name: p.detach() for name, p in prepare(recipe, tmp_path).model.named_parameters()}
+    ended = dict(CostModel.load(out / "model")[0].named_parameters())
+    assert any(not torch.equal(begun[name], ended[name]) for name in begun)
+    # Nothing is trained anew when the run is resumed with another share.
+    shutil.rmtree(out / "bundle")
+    recipe = make_recipe(f"gauge:{first}", **given | {"optim": optim | {"interpolate": 0.25}})
+    run(recipe, tmp_path, out, resume=True, quiet=True)
+    for name, weights in CostModel.load(out / "model")[0].named_parameters():
+        expected = 0.75 * begun[name] + 0.25 * ended[name]
+        torch.testing.assert_close(weights.detach(), expected.detach())
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"base": "all-MiniLM-L6-v2"}, "the head of any other base is drawn at random"),
+        ({"model": {"lora": {}}}, "optim.interpolate needs whole weights"),
+    ],
+)
+def test_interpolation_without_a_gauge_or_of_adapters_is_refused(changes, said):
+    source = {"path": "rows.jsonl", "licence": "CC0-1.0"}
+    values = {
+        "name": "tiny",
+        "licence": "CC0-1.0",
+        "base": "gauge:mini",
+        "data": {"train": [source], "valid": [source]},
+        "optim": {"interpolate": 0.5},
+    }
+    Recipe.model_validate(values)
+    with pytest.raises(ValueError, match=said):
+        Recipe.model_validate(values | changes)
 
 
 def test_data_of_the_base_alone_stay_named():

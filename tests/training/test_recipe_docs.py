@@ -25,7 +25,7 @@ SECTIONS = {
     "evaluate": recipe.Evaluate,
 }
 
-OPEN = ("mini", "midi-first", "midi", "midi-orders", "teacher-open-mpnet")
+OPEN = ("mini", "midi-first", "midi-second", "midi", "teacher-open-mpnet")
 MADE = (
     *OPEN,
     "mini-research",

@@ -24,6 +24,7 @@ from .divergence import RATES
 from .examples import Example, LoadedSource, drop_leaks, load_sources, tokenise
 from .finish import make_bundle
 from .freezing import choose_trainable, merged_backbone
+from .interpolation import interpolate, weights_now
 from .kinds import count_kinds
 from .licences import check_licence
 from .model import CostModel
@@ -43,7 +44,10 @@ from .teachers import provenance, taught
 from .validation import check_calibration, check_classes, check_training
 from .vocabulary import prune_vocabulary, texts_of, used_tokens
 
-MAY_DIFFER = RATES | {"description", "licence", "report_to", "storage", "runtime", "calibrate"}
+MAY_DIFFER = RATES | {
+    *("description", "licence", "report_to", "storage", "runtime", "calibrate"),
+    "optim.interpolate",
+}
 """settings that may differ on resuming: training does not hang on them, or a loss or an export that
 failed says to change them"""
 
@@ -192,7 +196,10 @@ def run(
             with main_first():  # the others find its costs in the cache
                 teachers = recipe.distil.teachers
                 job.train = taught(job.train, job.train_sources, teachers, quiet=quiet)
+        begun = weights_now(job.model) if recipe.optim.interpolate < 1 else None
         train(job.model, job.train, job.watched, recipe, out, resume=resume, quiet=quiet)
+        if is_main() and begun is not None:
+            interpolate(job.model, begun, recipe.optim.interpolate)
     if not is_main():
         return out / "bundle"
     if soup:

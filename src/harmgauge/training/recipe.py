@@ -211,6 +211,8 @@ class Optim(Section):
     """forward passes an optimiser step"""
     ema: float | None = Field(default=None, gt=0, lt=1)
     """decay a step of an average of the weights, a second candidate at each evaluation"""
+    interpolate: float = Field(default=1.0, gt=0, le=1)
+    """how far the kept weights lie from those of the base, a gauge, to the trained ones"""
 
 
 class Evaluate(Section):
@@ -287,6 +289,21 @@ class Recipe(Named):
             raise ValueError("data.thresholds takes safe rows by their labels; state label: 0")
         if self.distil is None and any(source.unlabelled for source in self.data.train):
             raise ValueError("unlabelled rows teach nothing without teachers; add distil.teachers")
+        return self
+
+    @model_validator(mode="after")
+    def _interpolation_is_between_gauges(self) -> Self:
+        if self.optim.interpolate < 1:
+            if not self.base.startswith("gauge:"):
+                raise ValueError(
+                    "optim.interpolate goes back towards a gauge, and the head of any other base "
+                    "is drawn at random; leave it out, or set base: gauge:NAME"
+                )
+            if self.model.lora is not None:
+                raise ValueError(
+                    "optim.interpolate needs whole weights, and adapters are two factors of them; "
+                    "leave out model.lora or optim.interpolate"
+                )
         return self
 
     @model_validator(mode="after")

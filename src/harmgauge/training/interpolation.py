@@ -1,0 +1,27 @@
+"""Weights between those of the base and the trained ones: what was learnt, and less forgotten.
+
+A gauge that is trained a little further, on few rows, learns these and forgets others. Half-way
+back, most of the first is left and little of the second (WiSE-FT: Wortsman et al., Robust
+fine-tuning of zero-shot models, arXiv 2109.01903, equation 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from .checkpoints import trainable_state
+from .model import CostModel
+
+
+def weights_now(model: CostModel) -> dict[str, Tensor]:
+    """A copy of the weights that training will change, by name."""
+    return {name: tensor.clone() for name, tensor in trainable_state(model).items()}
+
+
+def interpolate(model: CostModel, begun: Mapping[str, Tensor], share: float) -> None:
+    """Set the trained weights of `model` to `1 - share` of `begun` and `share` of themselves."""
+    ended = trainable_state(model)
+    trainable_state(model, {name: torch.lerp(begun[name], ended[name], share) for name in ended})
