@@ -16,6 +16,7 @@ from harmgauge.settings import read_mapping, validate
 from harmgauge.training.recipe import read_recipe
 
 RECIPES = (
+    "mini-fourth",
     "mini",
     "midi-first",
     "midi-second",

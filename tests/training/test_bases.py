@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import shutil
 from types import SimpleNamespace
 
@@ -99,7 +101,7 @@ def test_a_gauge_trained_further_keeps_what_it_knew(tmp_path, encoder_base, make
 
 
 def test_interpolated_weights_lie_between_those_of_the_base_and_the_trained_ones(
-    tmp_path, encoder_base, make_recipe
+    tmp_path, encoder_base, make_recipe, monkeypatch, capsys
 ):
     first = run(make_recipe(encoder_base), tmp_path, tmp_path / "first", quiet=True)
     optim = {"learning_rate": 1e-3, "batch_tokens": 256, "max_steps": 4}
@@ -110,6 +112,19 @@ def test_interpolated_weights_lie_between_those_of_the_base_and_the_trained_ones
     begun = {name: p.detach() for name, p in prepare(recipe, tmp_path).model.named_parameters()}
     ended = dict(CostModel.load(out / "model")[0].named_parameters())
     assert any(not torch.equal(begun[name], ended[name]) for name in begun)
+    # benchmarks/interpolation.py, which helps to choose the share, meets both ends.
+    file = tmp_path / "further.yaml"
+    file.write_text(recipe.model_dump_json(by_alias=True, exclude_unset=True), encoding="utf-8")
+    monkeypatch.syspath_prepend("benchmarks")
+    monkeypatch.setattr("sys.argv", ["interpolation", str(file), str(out), "--shares", "0", "1"])
+    importlib.import_module("interpolation").main()
+    logged = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    evaluated = [line["auroc_mean"] for line in logged if "evaluated_at" in line]
+    _, *told = capsys.readouterr().out.splitlines()
+    assert [line.split(" singles")[0] for line in told] == [
+        f"0: mean {evaluated[0]:.3f}",
+        f"1: mean {evaluated[-1]:.3f}",
+    ]
     # Nothing is trained anew when the run is resumed with another share.
     shutil.rmtree(out / "bundle")
     recipe = make_recipe(f"gauge:{first}", **given | {"optim": optim | {"interpolate": 0.25}})

@@ -25,7 +25,7 @@ SECTIONS = {
     "evaluate": recipe.Evaluate,
 }
 
-OPEN = ("mini", "midi-first", "midi-second", "midi", "teacher-open-mpnet")
+OPEN = ("mini-fourth", "mini", "midi-first", "midi-second", "midi", "teacher-open-mpnet")
 MADE = (
     *OPEN,
     "mini-research",

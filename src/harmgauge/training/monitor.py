@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -64,6 +65,20 @@ def collate(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     ids = np.zeros(mask.shape, np.int64)
     ids[mask] = np.fromiter(chain.from_iterable(sequences), np.int64, lengths.sum())
     return torch.from_numpy(ids), torch.from_numpy(mask.astype(np.int64))
+
+
+def capped(
+    examples: Sequence[Example], cap: int, seed: int, caps: Mapping[str, int] | None = None
+) -> list[Example]:
+    """At most `cap` examples of each source, or as many as `caps` says of it, drawn with `seed`."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for index in np.random.default_rng(seed).permutation(len(examples)):
+        source = examples[index].source
+        seen[source] += 1
+        if seen[source] <= (caps or {}).get(source, cap):
+            kept.append(examples[index])
+    return kept
 
 
 def validation_metrics(examples: Sequence[Example], costs: Sequence[np.ndarray]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 import torch
 from tokenizers import Tokenizer
 
@@ -28,6 +27,7 @@ from .interpolation import interpolate, weights_now
 from .kinds import count_kinds
 from .licences import check_licence
 from .model import CostModel
+from .monitor import capped
 from .noise import apply_doubts
 from .overlap import overlap
 from .packing import choose_packing
@@ -138,7 +138,7 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     if not told and not recipe.loss.rank * schedule.norms["rank"]:
         check_classes(examples)
     valid = tokenise(valid_sources, windower)
-    watched = _capped(_watched(valid, recipe.evaluate.watch), recipe.evaluate.cap, recipe.data.seed)
+    watched = capped(_watched(valid, recipe.evaluate.watch), recipe.evaluate.cap, recipe.data.seed)
     check_choice(watched)
     if recipe.calibrate:
         check_calibration(valid_sources)
@@ -238,15 +238,3 @@ def _watched(examples: Sequence[Example], names: Sequence[str] | None) -> Sequen
             f"{', '.join(sorted(known))}"
         )
     return [example for example in examples if example.source in names]
-
-
-def _capped(examples: Sequence[Example], cap: int, seed: int) -> list[Example]:
-    """At most `cap` examples of each source, drawn with `data.seed`."""
-    seen: dict[str, int] = {}
-    kept = []
-    for index in np.random.default_rng(seed).permutation(len(examples)):
-        source = examples[index].source
-        seen[source] = seen.get(source, 0) + 1
-        if seen[source] <= cap:
-            kept.append(examples[index])
-    return kept
