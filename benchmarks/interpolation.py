@@ -31,7 +31,8 @@ def main() -> None:
     parser.add_argument("--cap-of", nargs="*", default=[], help="SOURCE=ROWS of some sources")
     options = parser.parse_args()
     caps = {name: int(rows) for name, rows in (each.split("=") for each in options.cap_of)}
-    job = prepare(read_recipe(options.recipe, options.changes), options.recipe.parent)
+    changes = [*options.changes, "optim.interpolate=0.5"]  # refused where there is no way back
+    job = prepare(read_recipe(options.recipe, changes), options.recipe.parent)
     rows = capped(job.valid, options.cap, 0, caps)
     begun, ended = weights_now(job.model), load_file(options.run / BEST)
     job.model.eval()

@@ -127,8 +127,10 @@ def test_interpolated_weights_lie_between_those_of_the_base_and_the_trained_ones
     ]
     # Nothing is trained anew when the run is resumed with another share.
     shutil.rmtree(out / "bundle")
+    log = (out / "log.jsonl").read_bytes()
     recipe = make_recipe(f"gauge:{first}", **given | {"optim": optim | {"interpolate": 0.25}})
     run(recipe, tmp_path, out, resume=True, quiet=True)
+    assert (out / "log.jsonl").read_bytes() == log
     for name, weights in CostModel.load(out / "model")[0].named_parameters():
         expected = 0.75 * begun[name] + 0.25 * ended[name]
         torch.testing.assert_close(weights.detach(), expected.detach())
@@ -139,6 +141,7 @@ def test_interpolated_weights_lie_between_those_of_the_base_and_the_trained_ones
     [
         ({"base": "all-MiniLM-L6-v2"}, "the head of any other base is drawn at random"),
         ({"model": {"lora": {}}}, "optim.interpolate needs whole weights"),
+        ({"model": {"layers": 1}}, "one with fewer layers is no gauge any more"),
     ],
 )
 def test_interpolation_without_a_gauge_or_of_adapters_is_refused(changes, said):
@@ -153,6 +156,13 @@ def test_interpolation_without_a_gauge_or_of_adapters_is_refused(changes, said):
     Recipe.model_validate(values)
     with pytest.raises(ValueError, match=said):
         Recipe.model_validate(values | changes)
+
+
+def test_interpolation_of_an_output_that_the_base_has_not_is_refused(tmp_path, bundle, make_recipe):
+    model = {"members": 2, "max_tokens": MAX_TOKENS}
+    more = make_recipe(f"gauge:{bundle}", model=model, optim={"interpolate": 0.5})
+    with pytest.raises(RecipeError, match=r"has no output 'member_1'.* are drawn at random"):
+        prepare(more, tmp_path)
 
 
 def test_data_of_the_base_alone_stay_named():

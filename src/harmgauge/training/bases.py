@@ -35,6 +35,8 @@ class Base:
     """what a gauge or a fine-tuned model was trained on before: `source`, `licence`, `rows`"""
     teachers: tuple[Mapping[str, Any], ...] = ()
     """its teachers, as in `Manifest.teachers`"""
+    drawn: frozenset[str] = frozenset()
+    """outputs that a gauge has not, and whose weights are drawn at random"""
 
 
 def load_base(base: str, settings: Model) -> Base:
@@ -100,7 +102,8 @@ def _gauge(base: str, settings: Model) -> Base:
         base_sha256=weights_sha256(str(folder)) or manifest.files.get("model.onnx"),
     )
     data = ({**each, "source": f"{manifest.name}: {each['source']}"} for each in manifest.data)
-    return Base(model, tokenizer, tuple(data), manifest.teachers)
+    drawn = frozenset(model.spec.outputs) - frozenset(spec.outputs)
+    return Base(model, tokenizer, tuple(data), manifest.teachers, drawn)
 
 
 def cache_folder() -> Path:

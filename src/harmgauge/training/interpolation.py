@@ -1,8 +1,8 @@
-"""Weights between those of the base and the trained ones: what was learnt, and less forgotten.
+"""Weights between those of the base and the trained ones: most of what was learnt, less forgotten.
 
-A gauge that is trained a little further, on few rows, learns these and forgets others. Half-way
-back, most of the first is left and little of the second (WiSE-FT: Wortsman et al., Robust
-fine-tuning of zero-shot models, arXiv 2109.01903, equation 1).
+A gauge that is trained a little further, on few rows, learns these and forgets others; part of the
+way back is a better bargain (WiSE-FT: Wortsman et al., Robust fine-tuning of zero-shot models,
+arXiv 2109.01903, equation 1).
 """
 
 from __future__ import annotations
@@ -23,5 +23,8 @@ def weights_now(model: CostModel) -> dict[str, Tensor]:
 
 def interpolate(model: CostModel, begun: Mapping[str, Tensor], share: float) -> None:
     """Set the trained weights of `model` to `1 - share` of `begun` and `share` of themselves."""
-    ended = trainable_state(model)
-    trainable_state(model, {name: torch.lerp(begun[name], ended[name], share) for name in ended})
+    between = {
+        name: torch.lerp(begun[name].to(ended), ended, share)  # which may be on a GPU by now
+        for name, ended in trainable_state(model).items()
+    }
+    trainable_state(model, between)

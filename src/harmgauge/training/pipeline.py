@@ -45,8 +45,7 @@ from .validation import check_calibration, check_classes, check_training
 from .vocabulary import prune_vocabulary, texts_of, used_tokens
 
 MAY_DIFFER = RATES | {
-    *("description", "licence", "report_to", "storage", "runtime", "calibrate"),
-    "optim.interpolate",
+    *("description", "licence", "report_to", "storage", "runtime", "calibrate", "optim.interpolate")
 }
 """settings that may differ on resuming: training does not hang on them, or a loss or an export that
 failed says to change them"""
@@ -123,6 +122,11 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     counts = count_categories(recipe.model.categories, train_sources, valid_sources)
     categories = [count.name for count in counts if count.enough]
     base.model.set_outputs(("cost", *categories, *member_names(recipe.model.members)))
+    if recipe.optim.interpolate < 1 and (new := set(base.model.spec.outputs) & base.drawn):
+        raise RecipeError(
+            f"optim.interpolate goes back towards {recipe.base}, which has no output "
+            f"{min(new)!r}: its weights there are drawn at random; leave one of the two out"
+        )
     examples = flagged(tokenise(train_sources, windower), train_sources, categories)
     check_training(examples, train_sources)
     packing = choose_packing(base.model)
@@ -196,9 +200,10 @@ def run(
             with main_first():  # the others find its costs in the cache
                 teachers = recipe.distil.teachers
                 job.train = taught(job.train, job.train_sources, teachers, quiet=quiet)
-        begun = weights_now(job.model) if recipe.optim.interpolate < 1 else None
+        part_way = is_main() and recipe.optim.interpolate < 1
+        begun = weights_now(job.model) if part_way else {}
         train(job.model, job.train, job.watched, recipe, out, resume=resume, quiet=quiet)
-        if is_main() and begun is not None:
+        if part_way:
             interpolate(job.model, begun, recipe.optim.interpolate)
     if not is_main():
         return out / "bundle"

@@ -304,6 +304,11 @@ class Recipe(Named):
                     "optim.interpolate needs whole weights, and adapters are two factors of them; "
                     "leave out model.lora or optim.interpolate"
                 )
+            if self.model.layers is not None:
+                raise ValueError(
+                    "optim.interpolate goes back towards the base, and one with fewer layers is no "
+                    "gauge any more; leave out model.layers or optim.interpolate"
+                )
         return self
 
     @model_validator(mode="after")
