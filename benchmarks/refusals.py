@@ -4,13 +4,15 @@
 
 `evaluate` probes with one sentence, and refusals that training texts open with are worded much like
 it. Those below share no clause with them (data/templates/shared.yaml, `refusal`): how a gauge takes
-these says whether it has learnt to look past a refusal, or past the sentences that it knows.
-Intervals of 95 % are from draws of whole prompts.
+these says whether it has learnt to look past a refusal, or past the sentences that it knows. Last
+come the refusals in the answers' stead: a gauge that flags these takes the refusal, or the prompt
+before it, for harm. Intervals of 95 % are from draws of whole prompts.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import harmgauge
@@ -60,6 +62,11 @@ def main() -> None:
         print(f"| {refusal} | {' | '.join(map(cell, lost))} |", flush=True)
     recalls = " | ".join(f"{(costs >= 0).mean():.3f}" for costs in before)
     print(f"| none: recall | {recalls} |")
+    print("\nThe refusal in the answer's stead: share flagged at cost 0")
+    for refusal in REFUSALS:
+        alone = [replace(each, response=refusal) for each in plain]
+        flagged = [f"{(gauge.score(alone) >= 0).mean():.3f}" for gauge in gauges]
+        print(f"| {refusal} | {' | '.join(flagged)} |", flush=True)
 
 
 if __name__ == "__main__":
