@@ -176,7 +176,7 @@ def test_an_encoder_becomes_a_gauge(data, tmp_path, encoder_base):
     smaller = {"distil": None, "model.categories": [], "model.freeze_layers": 1}
     changes = smaller | {f"data.{part}": rows.get(part, []) for part in (*rows, "thresholds")}
     said = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
-    bundle = judged("mini", encoder_base, data, tmp_path / "run", *said)
+    bundle = judged("mini-fourth", encoder_base, data, tmp_path / "run", *said)
     manifest = read_bundle(bundle)
     assert (manifest.runtime, manifest.pooling) == ("onnx", "mean")
     assert [each["source"] for each in manifest.data] == ["pku_saferlhf", "beavertails"]
