@@ -16,13 +16,10 @@ from ..errors import RecipeError
 from ..gauges import find
 from ..members import member_names
 from .model import CostModel, check_positions, new_cost_model
-from .recipe import Model
+from .recipe import GAUGE, Model
 from .reopen import read_cost_model
 from .sft.provenance import read_provenance, template_for
 from .vocabulary import check_vocabulary
-
-GAUGE = "gauge:"
-"""before the name or folder of a gauge that training goes on from"""
 
 
 @dataclass(frozen=True, slots=True)

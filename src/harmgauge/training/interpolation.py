@@ -23,8 +23,6 @@ def weights_now(model: CostModel) -> dict[str, Tensor]:
 
 def interpolate(model: CostModel, begun: Mapping[str, Tensor], share: float) -> None:
     """Set the trained weights of `model` to `1 - share` of `begun` and `share` of themselves."""
-    between = {
-        name: torch.lerp(begun[name].to(ended), ended, share)  # which may be on a GPU by now
-        for name, ended in trainable_state(model).items()
-    }
-    trainable_state(model, between)
+    for name, ended in trainable_state(model).items():
+        # `begun` is where the model was before training, which may have moved it to a GPU.
+        ended.copy_(torch.lerp(begun[name].to(ended), ended, share))

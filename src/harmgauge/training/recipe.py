@@ -240,6 +240,8 @@ class Evaluate(Section):
         return self
 
 
+GAUGE = "gauge:"
+"""before the name or folder of a gauge that training goes on from"""
 NAME = r"^[a-z0-9][a-z0-9._-]*$"
 """what a gauge or model may be called"""
 
@@ -294,7 +296,7 @@ class Recipe(Named):
     @model_validator(mode="after")
     def _interpolation_is_between_gauges(self) -> Self:
         if self.optim.interpolate < 1:
-            if not self.base.startswith("gauge:"):
+            if not self.base.startswith(GAUGE):
                 raise ValueError(
                     "optim.interpolate goes back towards a gauge, and the head of any other base "
                     "is drawn at random; leave it out, or set base: gauge:NAME"

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from ...data.columns import ColumnRole
 from ...settings import Labels, Section, read_section
 from .. import recipe as cost_recipe
-from ..recipe import Backbone, Named, Names
+from ..recipe import GAUGE, Backbone, Named, Names
 
 
 class Source(Section):
@@ -124,7 +124,7 @@ class SftRecipe(Named):
 
     @model_validator(mode="after")
     def _base_is_a_language_model(self) -> Self:
-        if self.base.startswith("gauge:"):
+        if self.base.startswith(GAUGE):
             raise ValueError("base: a gauge writes no text; name a causal language model")
         return self
 
