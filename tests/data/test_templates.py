@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter, defaultdict
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from harmgauge.data.templates.family import (
     template_records,
 )
 from harmgauge.data.templates.grammar import Draw, tidy
-from harmgauge.data.templates.refusals import put_refusals_first
+from harmgauge.data.templates.refusals import answer_with_refusals, put_refusals_first
 from harmgauge.data.templates.voice import Voice
 from harmgauge.evaluation.refusals import REFUSAL, opens_with_refusal
 
@@ -241,6 +242,36 @@ def test_prompts_get_no_refusal_and_both_of_a_pair_may():
     made = put_refusals_first([pair], 1.0, 0)[0]
     assert all(len(item.exchange.response) > 5 for item in made.items)
     assert made.safer == 0
+
+
+def test_a_refusal_answers_prompts_stands_in_for_responses_and_is_safe():
+    prompt, said = Item(Exchange("Hi"), 1.0), Item(Exchange(response="Go left."), 1.0, severity=2)
+    told = Item(Exchange("Hi", "Go left.", (("user", "Hm."), ("assistant", "Yes?"))), None)
+    pair = Row("q", "made", (Item(Exchange("Hi", "a"), 1.0), Item(Exchange("Hi", "b"), 0.0)), 1)
+    rows = [Row(f"{i}", "made", (item,)) for i, item in enumerate((prompt, said, told))] + [pair]
+    made = answer_with_refusals(rows, "train", 0)
+    assert made == answer_with_refusals(rows, "train", 0) != answer_with_refusals(rows, "train", 1)
+    assert [row.id for row in made] == [row.id for row in rows]
+    for before, after in zip(rows, made, strict=True):
+        (item,), old = after.items, before.items[0].exchange
+        assert after.safer is None
+        assert (item.unsafe, item.severity, item.categories) == (0.0, None, None)
+        assert item.exchange == replace(old, response=item.exchange.response)
+        assert item.exchange.response not in (None, old.response)
+
+
+def test_unusual_refusals_of_validation_stand_in_no_training_row():
+    rows = answers(4000, 1.0)
+    drawn = {
+        part: {row.items[0].exchange.response for row in answer_with_refusals(rows, part, 0)}
+        for part in PARTS
+    }
+    assert all(len(texts) > 1000 for texts in drawn.values())
+    for part, other in (PARTS, PARTS[::-1]):
+        own = shared_slots(part)["declines"]
+        assert all(any(words in text for text in drawn[part]) for words in own)
+        assert not any(words in drawn[other] for words in own)
+    assert not any(normalise(REFUSAL) in normalise(text) for text in drawn["train"])
 
 
 def test_refusals_vary_and_are_not_the_sentence_of_the_probe():

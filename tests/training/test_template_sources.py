@@ -59,6 +59,22 @@ def test_refusal_first_changes_responses_and_no_count(tmp_path):
     assert changed == {0.0: 40, 1.0: 40}
 
 
+def test_refused_rows_are_safe_and_all_are_accounted_for(tmp_path):
+    rows = [qa(f"p {i}", f"cat {i}", i % 2 == 0) for i in range(80)]
+    write_rows(tmp_path / "made" / "rows.jsonl", rows)
+    plain = load(tmp_path, "made/rows.jsonl", cap=60)
+    loaded = load(tmp_path, "made/rows.jsonl", cap=60, refused="valid")
+    assert account(loaded.report) == loaded.report.read == 80
+    assert (loaded.report.used, loaded.report.unsafe) == (60, 0)
+    assert [row.id for row in loaded.rows] == [row.id for row in plain.rows]
+    assert all("cat" not in row.items[0].exchange.response for row in loaded.rows)
+
+
+def test_a_refused_source_has_no_answer_for_a_refusal_to_stand_before():
+    with pytest.raises(ValueError, match="leaves no answer for refusal_first"):
+        Source(path="a", licence="MIT", refused="train", refusal_first=0.5)
+
+
 def test_a_family_that_there_is_none_of_is_named_with_the_nearest(tmp_path):
     with pytest.raises(DataError, match="did you mean conversations"):
         load(tmp_path, "templates:conversation:train")

@@ -12,7 +12,7 @@ from ..data.draw import draw_rows
 from ..data.hub import is_address
 from ..data.read import read_rows
 from ..data.row import Item, Row
-from ..data.templates.refusals import put_refusals_first
+from ..data.templates.refusals import answer_with_refusals, put_refusals_first
 from ..errors import DataError, ExchangeError
 from ..exchange import Exchange
 from ..windows import Windower
@@ -204,6 +204,8 @@ def _load(source: Source, data: Data, folder: Path) -> LoadedSource:
     report.capped, rows = len(rows) - len(drawn), drawn
     if source.refusal_first:
         rows = put_refusals_first(rows, source.refusal_first, data.seed)
+    if source.refused:
+        rows = answer_with_refusals(rows, source.refused, data.seed)
     if not rows:
         raise DataError(
             f"{path}: none of {report.read} rows can be trained on ({_reasons(report)}); "

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ..data.columns import ColumnRole
+from ..data.templates.family import Part
 from ..members import is_member
 from ..settings import Labels, Section, read_section
 from ..taxonomy import CATEGORIES, category_key
@@ -55,6 +56,9 @@ class Source(Section):
     """keep only rows whose `kind` column says this"""
     refusal_first: float = Field(default=0.0, ge=0, le=1)
     """put a refusal before this share of the responses, safe or unsafe; labels stay"""
+    refused: Part | None = None
+    """put a refusal in the stead of every response, and behind every prompt: rows are safe. Its
+    words are those of the templates' `train` or `valid`; of a pair one single is left"""
     balance: bool = False
     """safe and unsafe rows count alike, whatever their numbers: in the loss, or the calibration"""
     apart_from: tuple[str, ...] = ()
@@ -79,6 +83,12 @@ class Source(Section):
             raise ValueError("unlabelled rows teach nothing where taught is false")
         return self
 
+    @model_validator(mode="after")
+    def _refuses_once(self) -> Source:
+        if self.refused and self.refusal_first:
+            raise ValueError("refused leaves no answer for refusal_first to stand before")
+        return self
+
     @field_validator("categories", mode="before")
     @classmethod
     def _read_categories(cls, categories: Any) -> Any:
@@ -94,7 +104,7 @@ class Data(Section):
     root: str = "data"
     """folder that relative paths start from; the recipe's own folder is tried too"""
     seed: int = 0
-    """of the rows that caps, `refusal_first` and `evaluate.cap` draw: its own, so that runs with
+    """of the rows that caps, refusals and `evaluate.cap` draw: its own, so that runs with
     several seeds see the same rows"""
     weights: str | None = None
     """file of `harmgauge data noise`: what training rows count whose label is doubted"""

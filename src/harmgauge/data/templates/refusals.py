@@ -1,4 +1,4 @@
-"""A refusal before an answer says nothing of what follows: rows that teach so."""
+"""Refusals before answers say nothing of what follows; refusals as answers are safe."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..row import Item, Row
-from .family import shared_slots
+from .family import Part, shared_slots
 from .grammar import Draw
 
 
@@ -28,8 +28,28 @@ def put_refusals_first(rows: Sequence[Row], share: float, seed: int) -> list[Row
         response = item.exchange.response
         if response is None or item.unsafe is None or rng.random() >= share:
             return item
-        refusal, gap = Draw(slots, rng).fill("{refusal} {turn}"), rng.choice((" ", "\n\n"))
+        refusal, gap = Draw(slots, rng).fill("{refusal_first}"), rng.choice((" ", "\n\n"))
         exchange = replace(item.exchange, response=f"{refusal}{gap}{response}")
         return replace(item, exchange=exchange)
 
     return [replace(row, items=tuple(map(with_refusal, row.items))) for row in rows]
+
+
+def answer_with_refusals(rows: Sequence[Row], part: Part, seed: int) -> list[Row]:
+    """The rows with a refusal for an answer, and safe, whatever they were before.
+
+    A gauge that saw refusals of few wordings takes others for harm, or the prompt before them.
+
+    Args:
+        rows: a prompt gets a response, a response makes room for it; of a pair one single is left.
+        part: whose wordings; those of validation stand in no training row.
+        seed: the same seed draws the same refusals.
+    """
+    slots, rng = shared_slots(part), random.Random(f"{seed} refused")
+
+    def refused(row: Row) -> Row:
+        response = Draw(slots, rng).fill("{refused}")
+        item = Item(replace(row.items[0].exchange, response=response), unsafe=0.0)
+        return replace(row, items=(item,), safer=None)
+
+    return list(map(refused, rows))
