@@ -3,10 +3,10 @@
     python benchmarks/refusals.py mini midi --data beavertails/test.jsonl [--n 150]
 
 `evaluate` probes with one sentence, and refusals that training texts open with are worded much like
-it. Those below share no clause with them (data/templates/shared.yaml, `refusal`): how a gauge takes
-these says whether it has learnt to look past a refusal, or past the sentences that it knows. Last
-come the refusals in the answers' stead: a gauge that flags these takes the refusal, or the prompt
-before it, for harm. Intervals of 95 % are from draws of whole prompts.
+it. Those below stand in no training row (data/templates/shared.yaml, `refusal` and `declines`): how
+a gauge takes these says whether it has learnt to look past a refusal, or past the sentences that it
+knows. Last come the refusals in the answers' stead: a gauge that flags these takes the refusal, or
+the prompt before it, for harm. Intervals of 95 % are from draws of whole prompts.
 """
 
 from __future__ import annotations

@@ -43,6 +43,8 @@ LABELS = {
     "conversations": {True, False},
 }
 PAGE = Path("docs/templates.md").read_text(encoding="utf-8")
+REFUSAL_PROBES = Path("benchmarks/refusals.py").read_text(encoding="utf-8")
+PARTED = ("declines", "because", "instead")
 
 
 @cache
@@ -261,17 +263,36 @@ def test_a_refusal_answers_prompts_stands_in_for_responses_and_is_safe():
 
 
 def test_unusual_refusals_of_validation_stand_in_no_training_row():
-    rows = answers(4000, 1.0)
+    rows = [replace(row, id=f"{at}") for at, row in enumerate(answers(4000, 1.0))]
     drawn = {
         part: {row.items[0].exchange.response for row in answer_with_refusals(rows, part, 0)}
         for part in PARTS
     }
-    assert all(len(texts) > 1000 for texts in drawn.values())
+    assert len(drawn["train"]) > 2000
     for part, other in (PARTS, PARTS[::-1]):
-        own = shared_slots(part)["declines"]
+        own = [words for slot in PARTED for words in shared_slots(part)[slot]]
         assert all(any(words in text for text in drawn[part]) for words in own)
-        assert not any(words in drawn[other] for words in own)
-    assert not any(normalise(REFUSAL) in normalise(text) for text in drawn["train"])
+        assert not any(words in text for words in own for text in drawn[other])
+    of_validation = shared_slots("valid")["declines"]
+    assert all(any(words in text for words in of_validation) for text in drawn["valid"])
+
+
+def test_sources_draw_refusals_apart_from_each_other():
+    made = [
+        [row.items[0].exchange.response for row in answer_with_refusals(rows, "train", 0)]
+        for rows in (answers(100, 1.0), [replace(row, id=f"x{row.id}") for row in answers(100, 1)])
+    ]
+    assert sum(one == other for one, other in zip(*made, strict=True)) < 10
+
+
+def test_no_refusal_of_training_holds_a_sentence_of_the_probes():
+    probes = re.findall(r'^    "(.+)",$', REFUSAL_PROBES, re.MULTILINE)
+    assert len(probes) == 4
+    rows = [replace(row, id=f"{at}") for at, row in enumerate(answers(4000, 1.0))]
+    made = [*answer_with_refusals(rows, "train", 0), *put_refusals_first(rows, 1.0, 0)]
+    texts = [normalise(row.items[0].exchange.response) for row in made]
+    for probe in (REFUSAL, *probes):
+        assert not any(normalise(probe) in text for text in texts)
 
 
 def test_refusals_vary_and_are_not_the_sentence_of_the_probe():

@@ -123,9 +123,9 @@ def test_the_validation_suite_reads_the_validation_files_of_the_recipes():
     suite = validate(SuiteFile, read_mapping(path, "suite", ""), path)
     stated = {(entry.path, entry.part, entry.label, entry.cap) for entry in suite.sets}
     recipes = [read_recipe(Path("recipes") / f"{name}.yaml") for name in RECIPES]
-    # What a recipe takes from a file that it trains on as well, no suite can tell apart; refusals
-    # it puts into answers of files that stand there anyway.
-    read = [s for recipe in recipes for s in recipe.data.valid if s.name != "refusals"]
+    # What a recipe takes from a file that it trains on as well, no suite can tell apart, and none
+    # puts refusals in the stead of answers.
+    read = [s for recipe in recipes for s in recipe.data.valid if s.refused is None]
     valid = [s for s in read if not s.apart_from]
     assert stated == {(s.path, s.part, s.label, s.cap) for s in valid}
     assert {f"templates:{name}:valid" for name in families()} < {path for path, *_ in stated}

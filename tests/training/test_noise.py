@@ -33,6 +33,7 @@ def noisy(tmp_path_factory, make_recipe, encoder_base):
         {"path": str(folder / "flipped" / "train.jsonl"), "licence": "CC0-1.0"},
         {"path": "pairs/train.jsonl", "licence": "CC0-1.0", "label": 0, "safer_only": True},
     ]
+    train.append(train[0] | {"name": "refused", "refused": "train"})  # safe for certain
     values = recipe.model_dump(mode="json", by_alias=True, exclude_unset=True)
     values["data"]["train"] = train
     (folder / "noisy.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
@@ -76,6 +77,7 @@ def test_doubted_rows_count_less_and_validation_rows_as_before(noisy, tmp_path):
     assert job.train_sources[0].report.doubted == len(weights)
     assert "doubted" in job.describe()
     assert {example.weight for example in job.valid} == {1.0}
+    assert {example.weight for example in job.train if example.source == "refused"} == {1.0}
 
 
 def test_weights_of_other_rows_are_refused(noisy, tmp_path):

@@ -10,6 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from harmgauge.data.columns import Columns
 from harmgauge.data.hub import is_address
+from harmgauge.settings import read_mapping
 from harmgauge.training import recipe
 
 PAGE = Path("recipes/README.md").read_text(encoding="utf-8")
@@ -96,3 +97,11 @@ def test_a_source_has_the_licence_that_the_recipe_states(name):
     for source in (*made.data.train, *made.data.valid, *made.data.thresholds):
         if not is_address(source.path):
             assert stated[source.path.split("/")[0]] == source.licence, source.path
+
+
+@pytest.mark.parametrize("path", sorted(Path("recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_recipe_that_goes_on_from_a_run_names_the_recipe_of_that_run(path):
+    stated = read_mapping(path, "recipe", "")
+    assert stated["name"] == path.stem
+    run = re.fullmatch(r"gauge:runs/([\w-]+)/bundle", stated["base"])
+    assert run is None or Path(f"recipes/{run[1]}.yaml").is_file() or f"name={run[1]} " in PAGE

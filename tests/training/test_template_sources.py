@@ -1,4 +1,4 @@
-"""Templates as sources of a recipe, and refusals put before its unsafe responses."""
+"""Templates as sources of a recipe, and refusals before its responses and in their stead."""
 
 from __future__ import annotations
 
@@ -68,6 +68,23 @@ def test_refused_rows_are_safe_and_all_are_accounted_for(tmp_path):
     assert (loaded.report.used, loaded.report.unsafe) == (60, 0)
     assert [row.id for row in loaded.rows] == [row.id for row in plain.rows]
     assert all("cat" not in row.items[0].exchange.response for row in loaded.rows)
+
+
+def test_what_has_no_label_can_be_refused_and_repeats_are_counted(tmp_path):
+    prompts = [{"prompt": f"p {i}"} for i in range(30)]
+    pairs = [
+        {"prompt": f"q {i}", "response_0": "a", "response_1": "a", "safer_response_id": 0}
+        for i in range(30)
+    ]
+    said = [{"response": f"cat {i}", "is_safe": False} for i in range(2000)]
+    for name, rows in (("asked", prompts), ("paired", pairs), ("said", said)):
+        write_rows(tmp_path / name / "rows.jsonl", rows)
+        loaded = load(tmp_path, f"{name}/rows.jsonl", refused="train")
+        assert account(loaded.report) == loaded.report.read == len(rows)
+        assert {(row.is_pair, row.items[0].unsafe) for row in loaded.rows} == {(False, 0.0)}
+        assert all(row.items[0].exchange.response for row in loaded.rows)
+        assert (loaded.report.duplicate > 0) == (name == "said")
+        assert len({row.items[0].exchange for row in loaded.rows}) == loaded.report.used
 
 
 def test_a_refused_source_has_no_answer_for_a_refusal_to_stand_before():

@@ -190,7 +190,7 @@ def _load(source: Source, data: Data, folder: Path) -> LoadedSource:
         labels=source.labels,
         label=source.label,
         part=source.part,
-        unlabelled=source.unlabelled,
+        unlabelled=source.unlabelled or source.refused is not None,
         source=source.name or (path.parent.name if isinstance(path, Path) else None),
     )
     report = SourceReport(table.source, source.licence)
@@ -199,13 +199,14 @@ def _load(source: Source, data: Data, folder: Path) -> LoadedSource:
     report.bad, report.duplicate = len(table.bad), table.collapsed
     report.left_out = table.left_out + len(table.rows) - len(of_kind)
     report.read = report.bad + report.duplicate + report.left_out + len(of_kind)
-    rows = _clean([_shape(row, source) for row in of_kind], report, source.unlabelled)
+    shaped = [_shape(row, source) for row in of_kind]
+    if source.refused is not None:
+        shaped = answer_with_refusals(shaped, source.refused, data.seed)
+    rows = _clean(shaped, report, source.unlabelled)
     drawn = draw_rows(rows, source.cap, data.seed)
     report.capped, rows = len(rows) - len(drawn), drawn
     if source.refusal_first:
         rows = put_refusals_first(rows, source.refusal_first, data.seed)
-    if source.refused:
-        rows = answer_with_refusals(rows, source.refused, data.seed)
     if not rows:
         raise DataError(
             f"{path}: none of {report.read} rows can be trained on ({_reasons(report)}); "

@@ -81,6 +81,7 @@ def find_noise(
         from cleanlab.filter import find_label_issues
     except ImportError:
         raise needs_extra("train", "finding label noise") from None
+    sources = [loaded for loaded in sources if loaded.source.refused is None]
     rows = [row for loaded in sources for row in loaded.rows if _is_judged(row)]
     counts = [sum(map(_is_judged, loaded.rows)) for loaded in sources]
     files = [loaded.file for loaded, n in zip(sources, counts, strict=True) for _ in range(n)]
@@ -136,7 +137,7 @@ def apply_doubts(sources: Sequence[LoadedSource], path: Path) -> None:
     met = False
     for loaded in sources:
         doubts = by_source.get((loaded.report.source, loaded.source.path))
-        if doubts is None:
+        if doubts is None or loaded.source.refused is not None:  # made rows are safe for certain
             continue
         met = True
         if doubts.sha256 != data_sha256(loaded.file):

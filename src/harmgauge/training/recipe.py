@@ -57,8 +57,8 @@ class Source(Section):
     refusal_first: float = Field(default=0.0, ge=0, le=1)
     """put a refusal before this share of the responses, safe or unsafe; labels stay"""
     refused: Part | None = None
-    """put a refusal in the stead of every response, and behind every prompt: rows are safe. Its
-    words are those of the templates' `train` or `valid`; of a pair one single is left"""
+    """put a refusal in the stead of every response, and behind every prompt: rows are safe, and
+    need no label. `train` or `valid`: whose words; of a pair one single is left"""
     balance: bool = False
     """safe and unsafe rows count alike, whatever their numbers: in the loss, or the calibration"""
     apart_from: tuple[str, ...] = ()

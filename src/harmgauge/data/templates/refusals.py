@@ -42,14 +42,14 @@ def answer_with_refusals(rows: Sequence[Row], part: Part, seed: int) -> list[Row
 
     Args:
         rows: a prompt gets a response, a response makes room for it; of a pair one single is left.
-        part: whose wordings; those of validation stand in no training row.
-        seed: the same seed draws the same refusals.
+        part: whose wordings; the unusual ones of validation stand in no training row.
+        seed: with the row it decides which refusal; sources draw apart from each other.
     """
-    slots, rng = shared_slots(part), random.Random(f"{seed} refused")
+    slots = shared_slots(part)
 
     def refused(row: Row) -> Row:
-        response = Draw(slots, rng).fill("{refused}")
-        item = Item(replace(row.items[0].exchange, response=response), unsafe=0.0)
-        return replace(row, items=(item,), safer=None)
+        draw = Draw(slots, random.Random(f"{seed} refused {row.id} {row.group}"))
+        exchange = replace(row.items[0].exchange, response=draw.fill("{refused}"))
+        return replace(row, items=(Item(exchange, unsafe=0.0),), safer=None)
 
     return list(map(refused, rows))
