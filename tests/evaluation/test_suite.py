@@ -17,11 +17,9 @@ from harmgauge.training.recipe import read_recipe
 
 RECIPES = (
     "mini-fourth",
-    "mini-fifth",
     "mini",
     "midi-first",
     "midi-second",
-    "midi-third",
     "midi",
     "mini-research-first",
     "mini-research-second",

@@ -26,11 +26,7 @@ SECTIONS = {
     "evaluate": recipe.Evaluate,
 }
 
-OPEN = (
-    *("mini-fourth", "mini-fifth", "mini"),
-    *("midi-first", "midi-second", "midi-third", "midi"),
-    "teacher-open-mpnet",
-)
+OPEN = ("mini-fourth", "mini", "midi-first", "midi-second", "midi", "teacher-open-mpnet")
 MADE = (
     *OPEN,
     "mini-research",
