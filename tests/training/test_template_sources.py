@@ -15,7 +15,8 @@ from harmgauge.training.recipe import Data, Source
 
 def load(folder: Path, path: str, seed: int = 0, **options):
     source = Source(path=path, licence="Apache-2.0", **options)
-    data = Data(root=str(folder), seed=seed, train=[source], valid=[source])
+    other = Source(path=path, licence="Apache-2.0")
+    data = Data(root=str(folder), seed=seed, train=[other], valid=[other])
     return load_sources([source], data, folder)[0]
 
 
@@ -90,6 +91,31 @@ def test_what_has_no_label_can_be_refused_and_repeats_are_counted(tmp_path):
 def test_a_refused_source_has_no_answer_for_a_refusal_to_stand_before():
     with pytest.raises(ValueError, match="leaves no answer for refusal_first"):
         Source(path="a", licence="MIT", refused="train", refusal_first=0.5)
+
+
+@pytest.mark.parametrize(
+    "key", [{"label": 1}, {"categories": "privacy_violation"}, {"unlabelled": True}]
+)
+def test_refused_rows_take_no_other_label(key):
+    with pytest.raises(ValueError, match=f"leave out {min(key)}"):
+        Source(path="a", licence="MIT", refused="train", taught=False, **key)
+
+
+@pytest.mark.parametrize(
+    ("where", "part", "mend"),
+    [
+        ("train", "valid", "train.0 cannot have refused: valid; write train"),
+        ("valid", "train", "valid.0 cannot have refused: train; write valid"),
+        ("thresholds", "valid", "thresholds.0 cannot have refused: valid; they rest on what"),
+    ],
+)
+def test_each_part_has_refusals_of_its_own(where, part, mend):
+    source = Source(path="a", licence="MIT")
+    sources = {"train": [source], "valid": [source]} | {
+        where: [Source(path="a", licence="MIT", refused=part)]
+    }
+    with pytest.raises(ValueError, match=mend):
+        Data(**sources)
 
 
 def test_a_family_that_there_is_none_of_is_named_with_the_nearest(tmp_path):

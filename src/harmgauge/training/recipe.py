@@ -79,14 +79,23 @@ class Source(Section):
 
     @model_validator(mode="after")
     def _unlabelled_are_taught(self) -> Source:
-        if self.unlabelled and not self.taught:
+        if self.unlabelled and not self.taught and not self.refused:
             raise ValueError("unlabelled rows teach nothing where taught is false")
         return self
 
     @model_validator(mode="after")
     def _refuses_once(self) -> Source:
         if self.refused and self.refusal_first:
-            raise ValueError("refused leaves no answer for refusal_first to stand before")
+            raise ValueError(
+                "refused leaves no answer for refusal_first to stand before; drop one of the two"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _refused_rows_are_safe(self) -> Source:
+        for key in ("label", "categories", "unlabelled"):
+            if self.refused and getattr(self, key) not in (None, False):
+                raise ValueError(f"refused rows are safe, whatever they were: leave out {key}")
         return self
 
     @field_validator("categories", mode="before")
@@ -112,6 +121,17 @@ class Data(Section):
     valid: list[Source] = Field(min_length=1)
     thresholds: tuple[Source, ...] = ()
     """safe rows, apart from those of `train` and `valid`, on which stored thresholds rest"""
+
+    @model_validator(mode="after")
+    def _validation_has_words_of_its_own(self) -> Self:
+        for key, part in (("train", "train"), ("valid", "valid"), ("thresholds", None)):
+            for number, source in enumerate(getattr(self, key)):
+                if source.refused not in (None, part):
+                    mend = f"write {part}" if part else "they rest on what people write"
+                    raise ValueError(
+                        f"{key}.{number} cannot have refused: {source.refused}; {mend}"
+                    )
+        return self
 
 
 class Lora(Section):
