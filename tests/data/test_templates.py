@@ -43,7 +43,6 @@ LABELS = {
     "conversations": {True, False},
 }
 PAGE = Path("docs/templates.md").read_text(encoding="utf-8")
-REFUSAL_PROBES = Path("benchmarks/refusals.py").read_text(encoding="utf-8")
 PARTED = ("declines", "because", "instead")
 
 
@@ -263,7 +262,7 @@ def test_a_refusal_answers_prompts_stands_in_for_responses_and_is_safe():
 
 
 def test_unusual_refusals_of_validation_stand_in_no_training_row():
-    rows = [replace(row, id=f"{at}") for at, row in enumerate(answers(4000, 1.0))]
+    rows = answers(4000, 1.0)
     drawn = {
         part: {row.items[0].exchange.response for row in answer_with_refusals(rows, part, 0)}
         for part in PARTS
@@ -285,13 +284,16 @@ def test_sources_draw_refusals_apart_from_each_other():
     assert sum(one == other for one, other in zip(*made, strict=True)) < 10
 
 
-def test_no_refusal_of_training_holds_a_sentence_of_the_probes():
-    probes = re.findall(r'^    "(.+)",$', REFUSAL_PROBES, re.MULTILINE)
-    assert len(probes) == 4
-    rows = [replace(row, id=f"{at}") for at, row in enumerate(answers(4000, 1.0))]
+def test_no_refusal_of_training_holds_a_sentence_of_the_probes(monkeypatch):
+    monkeypatch.syspath_prepend("benchmarks")
+    from refusals import REFUSALS
+
+    assert REFUSAL in REFUSALS
+    assert len(REFUSALS) == 5
+    rows = answers(4000, 1.0)
     made = [*answer_with_refusals(rows, "train", 0), *put_refusals_first(rows, 1.0, 0)]
     texts = [normalise(row.items[0].exchange.response) for row in made]
-    for probe in (REFUSAL, *probes):
+    for probe in REFUSALS:
         assert not any(normalise(probe) in text for text in texts)
 
 

@@ -78,24 +78,20 @@ class Source(Section):
     """of an unsafe row with flags, the categories that are not flagged are absent, not unknown"""
 
     @model_validator(mode="after")
-    def _unlabelled_are_taught(self) -> Source:
-        if self.unlabelled and not self.taught and not self.refused:
-            raise ValueError("unlabelled rows teach nothing where taught is false")
-        return self
-
-    @model_validator(mode="after")
-    def _refuses_once(self) -> Source:
+    def _refused_rows_are_safe(self) -> Source:
         if self.refused and self.refusal_first:
             raise ValueError(
                 "refused leaves no answer for refusal_first to stand before; drop one of the two"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _refused_rows_are_safe(self) -> Source:
         for key in ("label", "categories", "unlabelled"):
             if self.refused and getattr(self, key) not in (None, False):
                 raise ValueError(f"refused rows are safe, whatever they were: leave out {key}")
+        return self
+
+    @model_validator(mode="after")
+    def _unlabelled_are_taught(self) -> Source:
+        if self.unlabelled and not self.taught:
+            raise ValueError("unlabelled rows teach nothing where taught is false")
         return self
 
     @field_validator("categories", mode="before")
