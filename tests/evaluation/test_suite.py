@@ -17,12 +17,14 @@ from harmgauge.training.recipe import read_recipe
 
 RECIPES = (
     "mini-fourth",
+    "mini-fifth",
     "mini",
     "midi-first",
     "midi-second",
     "midi",
     "mini-research-first",
     "mini-research-second",
+    "mini-research-third",
     "mini-research",
 )
 

@@ -26,12 +26,17 @@ SECTIONS = {
     "evaluate": recipe.Evaluate,
 }
 
-OPEN = ("mini-fourth", "mini", "midi-first", "midi-second", "midi", "teacher-open-mpnet")
+OPEN = (
+    *("mini-fourth", "mini-fifth", "mini"),
+    *("midi-first", "midi-second", "midi"),
+    "teacher-open-mpnet",
+)
 MADE = (
     *OPEN,
     "mini-research",
     "mini-research-first",
     "mini-research-second",
+    "mini-research-third",
     "teacher-research-mpnet",
     "teacher-research-smollm2",
 )
