@@ -21,10 +21,10 @@ RECIPES = (
     "mini",
     "midi-first",
     "midi-second",
+    "midi-third",
     "midi",
     "mini-research-first",
     "mini-research-second",
-    "mini-research-third",
     "mini-research",
 )
 
