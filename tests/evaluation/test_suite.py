@@ -18,10 +18,10 @@ from harmgauge.training.recipe import read_recipe
 RECIPES = (
     "mini-fourth",
     "mini-fifth",
+    "mini-sixth",
     "mini",
     "midi-first",
     "midi-second",
-    "midi-third",
     "midi",
     "mini-research-first",
     "mini-research-second",

@@ -27,8 +27,8 @@ SECTIONS = {
 }
 
 OPEN = (
-    *("mini-fourth", "mini-fifth", "mini"),
-    *("midi-first", "midi-second", "midi-third", "midi"),
+    *("mini-fourth", "mini-fifth", "mini-sixth", "mini"),
+    *("midi-first", "midi-second", "midi"),
     "teacher-open-mpnet",
 )
 MADE = (
