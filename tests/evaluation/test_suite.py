@@ -18,7 +18,6 @@ from harmgauge.training.recipe import read_recipe
 RECIPES = (
     "mini-fourth",
     "mini-fifth",
-    "mini-sixth",
     "mini",
     "midi-first",
     "midi-second",
