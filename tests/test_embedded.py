@@ -43,6 +43,12 @@ def test_kind_texts_are_safe_and_cost_less_than_unkind_ones(mini):
     assert bread < cruel
 
 
+def test_its_attention_is_fused():
+    """Other versions of the exporting libraries may leave it unfused: equal scores, but slower."""
+    (export,) = (m for m in read_bundle(find("mini")).metrics if m["data"] == "export, validation")
+    assert export["fused_attention"] == export["layers"]
+
+
 def test_a_text_costs_the_same_alone_and_in_any_batch(mini):
     exchanges = [exchange for exchange, _ in GOLDEN]
     alone = [mini.score([exchange])[0] for exchange in exchanges]
