@@ -59,9 +59,10 @@ def format_of(path: Path) -> str:
     form = suffixes[-1][1:] if suffixes else ""
     if form not in FORMATS:
         known = ", ".join(f".{name}" for name in FORMATS)
-        raise DataError(
-            f"{path} has no known format; name it {known}, with .gz after it if gzipped"
-        )
+        mend = f"name it {known}, with .gz after it if gzipped"
+        if form in ("yaml", "yml"):
+            mend = "of the rows of a recipe tells `harmgauge train RECIPE --plan`"
+        raise DataError(f"{path} has no known format; {mend}")
     return form
 
 
