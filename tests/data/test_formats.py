@@ -125,7 +125,7 @@ def test_a_quote_that_never_closes_is_an_error_not_the_rest_of_the_file(tmp_path
     ("name", "content", "message"),
     [
         ("data.txt", b"x", "no known format; name it"),
-        ("recipe.yaml", b"x", "no known format; .* `harmgauge train RECIPE --plan`"),
+        ("recipe.yaml", b"x", "no known format; name it .*; .* `harmgauge train RECIPE --plan`"),
         ("data.csv", b"", "no header"),
         ("data.csv", b"a,a\n1,2\n", "twice"),
         ("data.csv", "a\nb".encode("utf-16"), "UTF-16"),

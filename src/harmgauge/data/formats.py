@@ -61,7 +61,7 @@ def format_of(path: Path) -> str:
         known = ", ".join(f".{name}" for name in FORMATS)
         mend = f"name it {known}, with .gz after it if gzipped"
         if form in ("yaml", "yml"):
-            mend = "of the rows of a recipe tells `harmgauge train RECIPE --plan`"
+            mend += "; of the rows of a recipe tells `harmgauge train RECIPE --plan`"
         raise DataError(f"{path} has no known format; {mend}")
     return form
 
