@@ -39,7 +39,7 @@ def main() -> None:
     print(f"{len(rows)} rows")
     for share in options.shares:
         trainable_state(job.model, ended)
-        interpolate(job.model, begun, share)
+        interpolate(job.model, begun, share, job.drawn)
         found = validation_metrics(rows, score_examples(job.model, rows))
         by_source = " ".join(f"{name} {value:.3f}" for name, value in found["auroc"].items())
         print(f"{share:g}: mean {found['auroc_mean']:.3f} {by_source}", flush=True)

@@ -41,6 +41,13 @@ LABELS = {
     "counter_speech": {True},
     "hostile_harmless": {True},
     "conversations": {True, False},
+    "security_tasks": {True, False},
+    "work_tasks": {True, False},
+    "chat_prompts": {True, False},
+    "adult_content": {True, False},
+    "pain_and_violence": {True, False},
+    "answers": {True, False},
+    "held_out_tasks": {True, False},
 }
 PAGE = Path("docs/templates.md").read_text(encoding="utf-8")
 PARTED = ("declines", "because", "instead")
@@ -159,7 +166,7 @@ def test_without_a_part_it_is_both():
     ("address", "said"),
     [
         ("templates:harmless_scarry", "did you mean harmless_scary?"),
-        ("templates:zzz:train", "known are conversations, counter_speech"),
+        ("templates:zzz:train", "known are adult_content, answers"),
         ("templates:", "known are"),
         ("templates:twins:test", "no part 'test'; use train or valid"),
     ],

@@ -14,8 +14,10 @@ import torch
 import harmgauge
 from harmgauge.errors import BundleError, RecipeError
 from harmgauge.training.bases import load_base
+from harmgauge.training.checkpoints import trainable_state
 from harmgauge.training.export import export_onnx
 from harmgauge.training.finish import learnt_from
+from harmgauge.training.interpolation import interpolate, weights_now
 from harmgauge.training.model import CostModel
 from harmgauge.training.pipeline import prepare, run
 from harmgauge.training.recipe import Model, Recipe
@@ -158,11 +160,22 @@ def test_interpolation_without_a_gauge_or_of_adapters_is_refused(changes, said):
         Recipe.model_validate(values | changes)
 
 
-def test_interpolation_of_an_output_that_the_base_has_not_is_refused(tmp_path, bundle, make_recipe):
-    model = {"members": 2, "max_tokens": MAX_TOKENS}
-    more = make_recipe(f"gauge:{bundle}", model=model, optim={"interpolate": 0.5})
-    with pytest.raises(RecipeError, match=r"has no output 'member_1'.* are drawn at random"):
-        prepare(more, tmp_path)
+def test_an_output_that_the_base_has_not_keeps_its_trained_weights(tmp_path, bundle, make_recipe):
+    settings = {"members": 2, "max_tokens": MAX_TOKENS}
+    recipe = make_recipe(f"gauge:{bundle}", model=settings, optim={"interpolate": 0.5})
+    job = prepare(recipe, tmp_path)
+    assert job.drawn == {"member_1", "member_2"}
+    begun = weights_now(job.model)
+    for tensor in trainable_state(job.model).values():
+        tensor.add_(1.0)
+    interpolate(job.model, begun, 0.25, job.drawn)
+    for name, tensor in trainable_state(job.model).items():
+        moved = tensor - begun[name]
+        old = [row for row, output in enumerate(job.model.spec.outputs) if output == "cost"]
+        expected = torch.full_like(moved, 0.25)
+        if name.startswith("head."):
+            expected.fill_(1.0)[old] = 0.25
+        torch.testing.assert_close(moved, expected)
 
 
 def test_data_of_the_base_alone_stay_named():

@@ -7,7 +7,7 @@ arXiv 2109.01903, equation 1).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor
@@ -21,8 +21,22 @@ def weights_now(model: CostModel) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in trainable_state(model).items()}
 
 
-def interpolate(model: CostModel, begun: Mapping[str, Tensor], share: float) -> None:
-    """Set the trained weights of `model` to `1 - share` of `begun` and `share` of themselves."""
+def interpolate(
+    model: CostModel, begun: Mapping[str, Tensor], share: float, drawn: Collection[str] = ()
+) -> None:
+    """Set the trained weights of `model` to `1 - share` of `begun` and `share` of themselves.
+
+    Args:
+        model: the trained model, changed in place.
+        begun: its weights before training, by name.
+        share: how far from these to the trained ones, 0 to 1.
+        drawn: outputs that the base has not. Their first weights were drawn at random, and so
+            there is nothing to go back to: the trained ones stay.
+    """
+    new = [row for row, name in enumerate(model.spec.outputs) if name in drawn]
     for name, ended in trainable_state(model).items():
         # `begun` is where the model was before training, which may have moved it to a GPU.
-        ended.copy_(torch.lerp(begun[name].to(ended), ended, share))
+        mixed = torch.lerp(begun[name].to(ended), ended, share)
+        if name.startswith("head."):
+            mixed[new] = ended[new]
+        ended.copy_(mixed)

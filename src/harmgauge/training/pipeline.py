@@ -60,6 +60,8 @@ class Job:
     tokenizer: Tokenizer
     earlier_data: tuple[Mapping[str, Any], ...]
     """what the base was trained on before, where it is a gauge or comes from `harmgauge sft`"""
+    drawn: frozenset[str]
+    """as in `Base.drawn`"""
     teachers: tuple[Mapping[str, Any], ...]
     """as in `Manifest.teachers`, those of the base first"""
     train: list[Example]
@@ -122,11 +124,6 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     counts = count_categories(recipe.model.categories, train_sources, valid_sources)
     categories = [count.name for count in counts if count.enough]
     base.model.set_outputs(("cost", *categories, *member_names(recipe.model.members)))
-    if recipe.optim.interpolate < 1 and (new := set(base.model.spec.outputs) & base.drawn):
-        raise RecipeError(
-            f"optim.interpolate goes back towards {recipe.base}, which has no output "
-            f"{min(new)!r}: its weights there are drawn at random; leave one of the two out"
-        )
     examples = flagged(tokenise(train_sources, windower), train_sources, categories)
     check_training(examples, train_sources)
     packing = choose_packing(base.model)
@@ -151,6 +148,7 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
         base.model,
         base.tokenizer,
         base.data,
+        base.drawn,
         teachers,
         examples,
         valid,
@@ -204,7 +202,7 @@ def run(
         begun = weights_now(job.model) if part_way else {}
         train(job.model, job.train, job.watched, recipe, out, resume=resume, quiet=quiet)
         if part_way:
-            interpolate(job.model, begun, recipe.optim.interpolate)
+            interpolate(job.model, begun, recipe.optim.interpolate, job.drawn)
     if not is_main():
         return out / "bundle"
     if soup:
