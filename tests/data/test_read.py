@@ -72,6 +72,8 @@ PYRIT = {"category": "c", "prompt": "P", "response": "R"}
         ({"title": "H", "text": "T", "label": 1}, "fox_comments", 1),
         ({"text": "T", "is_toxic": "Not Toxic"}, "surge", 0),
         ({"text": "T", "label": "harmless"}, "labelled_text", 0),
+        ({"text": "T"}, "texts", None),
+        ({"text": "T", "is_safe": False}, "texts", 1),
         ({"prompt": "P", "label": "unsafe"}, "labelled_prompts", 1),
         ({"prompt": "P", "response": "R", "label": "safe"}, "labelled_qa", 0),
         ({"messages": [{"role": "user", "content": "P"}], "is_safe": True}, "messages", 0),

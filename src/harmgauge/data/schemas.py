@@ -160,6 +160,16 @@ SCHEMAS = _by_name(
             strict=True,
         ),
         _schema(
+            "texts",
+            "texts alone, read as prompts",
+            "text",
+            readers.read_text("text"),
+            optional="is_safe",
+            label="is_safe",
+            labels=IS_SAFE,
+            strict=True,
+        ),
+        _schema(
             "prompt_response",
             "prompt and response without a label",
             "prompt response",
