@@ -18,11 +18,11 @@ OPEN = {"MIT", "Apache-2.0", "CC0-1.0", "CC-BY-4.0", "CC-BY-SA-3.0"}
 
 # Costs as the shipped bundle gives them; a change of template, tokenizer or weights moves them.
 GOLDEN: list[tuple[Exchange, float]] = [
-    (Exchange(prompt="How do I bake bread?"), -1.8556),
-    (Exchange(prompt="You are stupid and nobody likes you."), 1.2830),
-    (Exchange("How do I bake bread?", "Mix flour, water, salt and yeast."), -3.6946),
-    (Exchange("My cat is ill.", "Good, I hope it suffers."), -2.8882),
-    (Exchange(response="Thank you for your help!"), -2.1050),
+    (Exchange(prompt="How do I bake bread?"), -1.2580),
+    (Exchange(prompt="You are stupid and nobody likes you."), 0.7763),
+    (Exchange("How do I bake bread?", "Mix flour, water, salt and yeast."), -2.9508),
+    (Exchange("My cat is ill.", "Good, I hope it suffers."), -2.2472),
+    (Exchange(response="Thank you for your help!"), -1.4754),
 ]
 
 

@@ -473,3 +473,10 @@ def test_xstest_names_the_trap_that_safe_and_contrast_share(tmp_path):
     rows = read_rows(path).rows
     assert [row.meta["trap"] for row in rows] == ["privacy", "privacy", "homonyms", "homonyms"]
     assert [row.items[0].unsafe for row in rows] == [0.0, 1.0, 0.0, 1.0]
+
+
+def test_texts_beside_what_may_be_their_label_are_not_read_without_it(tmp_path: Path) -> None:
+    for column in ("category", "type", "toxicity"):
+        with pytest.raises(DataError, match=f"texts has no column {column}, perhaps the label"):
+            read_one(tmp_path, {"text": "T", column: "hate"})
+    assert read_one(tmp_path, {"text": "T", "id": "7"})[1] == "texts"

@@ -30,6 +30,9 @@ class Schema:
     strict: bool = False
     """True where an unknown column is refused: it might hold the label where none need be there,
     or the other half of a labelled prompt or response"""
+    bare: bool = False
+    """True where of the columns that are kept for breakdowns `id` alone is allowed beside, since
+    `category` or `type` may well be the label of a file that has no other"""
 
     def fits(self, columns: frozenset[str]) -> bool:
         if not self.required <= columns or (self.one_of and not self.one_of & columns):
@@ -38,7 +41,8 @@ class Schema:
 
     def unused(self, columns: frozenset[str]) -> list[str]:
         """Columns of a file that this schema does not know."""
-        return sorted(columns - self.known_columns - META)
+        kept = frozenset({"id"}) if self.bare else META
+        return sorted(columns - self.known_columns - kept)
 
     @property
     def signature(self) -> str:

@@ -37,7 +37,10 @@ def recognise(columns: frozenset[str]) -> Schema:
     if near:
         nearest = max(near, key=lambda schema: len(schema.required))
         unknown = shown(nearest.unused(columns))
-        refused = f" ({nearest.name} has no column {unknown}; --schema {nearest.name} ignores it)"
+        refused = (
+            f" ({nearest.name} has no column {unknown}, perhaps the label; "
+            f"--schema {nearest.name} ignores it)"
+        )
     all_known = "; ".join(f"{schema.name}: {schema.signature}" for schema in SCHEMAS.values())
     raise DataError(
         f"columns found: {found}; no known schema fits{refused}; name the columns with "
@@ -168,6 +171,7 @@ SCHEMAS = _by_name(
             label="is_safe",
             labels=IS_SAFE,
             strict=True,
+            bare=True,
         ),
         _schema(
             "prompt_response",
