@@ -22,10 +22,10 @@ RECIPES = (
     "mini",
     "midi-first",
     "midi-second",
+    "midi-third",
     "midi",
     "mini-research-first",
     "mini-research-second",
-    "mini-research-third",
     "mini-research",
 )
 

@@ -98,6 +98,7 @@ def recipe(tmp_path_factory, encoder_base):
     folder = tmp_path_factory.mktemp("flagged")
     write_rows(folder / "flagged" / "train.jsonl", rows(1, 400))
     write_rows(folder / "flagged" / "valid.jsonl", rows(2, 160))
+    write_rows(folder / "safe.jsonl", [row for row in rows(4, 160) if row["is_safe"]])
     source = {"licence": "CC0-1.0", "exhaustive": True}
 
     def make(**changes):
@@ -127,7 +128,9 @@ def recipe(tmp_path_factory, encoder_base):
 @pytest.fixture(scope="module")
 def bundle(recipe, tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "run"
-    return run(recipe(), out.parent, out, quiet=True)
+    values = recipe().model_dump(mode="json", by_alias=True, exclude_unset=True)
+    values["data"]["thresholds"] = [{"path": "safe.jsonl", "licence": "CC0-1.0"}]
+    return run(Recipe.model_validate(values), out.parent, out, quiet=True)
 
 
 def test_a_run_ends_in_categories_that_verdicts_give(bundle):
@@ -194,3 +197,71 @@ def test_a_category_that_nobody_knows_is_named(recipe):
         recipe(data=data)
     data["train"][0]["categories"] = "spam"
     assert recipe(data=data, model={"categories": ["spam"]}).model.categories == ("spam",)
+
+
+def test_a_gauge_learns_categories_while_its_costs_stay(recipe, bundle, tmp_path):
+    old = harmgauge.load(bundle)
+    settings = {"max_tokens": MAX_TOKENS, "categories": ["privacy_violation"]}
+    further = {
+        "base": f"gauge:{bundle}",
+        "name": "tiny-more",
+        "optim": {"learning_rate": 1e-2, "batch_tokens": 512, "epochs": 2},
+        "evaluate": {"every": 50, "choose": "last"},
+        "model": settings | {"freeze_costs": True},
+    }
+    new = harmgauge.load(run(recipe(**further), tmp_path, tmp_path / "more", quiet=True))
+    exchanges = [Exchange(row["prompt"], row["response"]) for row in rows(3, 80)]
+    assert new.manifest.outputs == ("cost", "privacy_violation")
+    assert new.score(exchanges) == pytest.approx(old.score(exchanges), abs=1e-4)
+    raw_old, raw_new = old.raw_scores(exchanges), new.raw_scores(exchanges)
+    place = old.manifest.outputs.index("privacy_violation")
+    assert abs(raw_new[:, 1] - raw_old[:, place]).max() > 0.1  # this one was trained further
+    assert [each.name for each in new.manifest.thresholds] == ["responses_fpr5"]
+    for kept in ("scales", "thresholds", "curves"):
+        assert getattr(new.manifest, kept) == getattr(old.manifest, kept)
+
+    def of_costs(manifest):
+        own = ("self_harm, validation", "privacy_violation, validation", "export, validation")
+        return [each for each in manifest.metrics if each["data"] not in own]
+
+    assert of_costs(new.manifest) == of_costs(old.manifest) != []
+    measured = {each["data"]: each for each in new.manifest.metrics}
+    assert "self_harm, validation" not in measured
+    assert measured["privacy_violation, validation"]["auroc"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"base": "all-MiniLM-L6-v2"}, "keeps the costs of a gauge"),
+        ({"model": {"freeze_costs": True}}, "model.categories names none"),
+        ({"evaluate": {}}, "set evaluate.choose: last"),
+        ({"optim": {"interpolate": 0.5}}, "optim.interpolate has no place"),
+        ({"distil": {"teachers": ["mini"]}}, "distil has no place"),
+    ],
+)
+def test_what_would_move_costs_that_stay_is_refused(recipe, changes, said):
+    given = {
+        "base": "gauge:mini",
+        "model": {"freeze_costs": True, "categories": ["self_harm"]},
+        "evaluate": {"choose": "last"},
+    }
+    recipe(**given)
+    with pytest.raises(ValueError, match=said):
+        recipe(**given | changes)
+
+
+@pytest.mark.parametrize(
+    ("model", "storage", "said"),
+    [
+        ({"max_tokens": 16}, "int8", f"windows of {MAX_TOKENS} tokens; set that"),
+        ({"max_tokens": MAX_TOKENS}, "fp32", "set storage: int8"),
+    ],
+)
+def test_costs_that_stay_are_of_the_same_windows_and_storage(
+    recipe, bundle, tmp_path, model, storage, said
+):
+    settings = model | {"freeze_costs": True, "categories": ["self_harm"]}
+    given = {"model": settings, "evaluate": {"choose": "last"}, "storage": storage}
+    with pytest.raises(RecipeError, match=said):
+        prepare(recipe(base=f"gauge:{bundle}", **given), tmp_path)

@@ -28,7 +28,7 @@ SECTIONS = {
 
 OPEN = (
     *("mini-fourth", "mini-fifth", "mini-sixth", "mini"),
-    *("midi-first", "midi-second", "midi"),
+    *("midi-first", "midi-second", "midi-third", "midi"),
     "teacher-open-mpnet",
 )
 MADE = (
@@ -36,7 +36,6 @@ MADE = (
     "mini-research",
     "mini-research-first",
     "mini-research-second",
-    "mini-research-third",
     "teacher-research-mpnet",
     "teacher-research-smollm2",
 )

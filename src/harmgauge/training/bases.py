@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
-from ..bundle import MANIFEST, sha256
+from ..bundle import MANIFEST, Manifest, sha256
 from ..errors import RecipeError
 from ..gauges import find
 from ..members import member_names
@@ -34,6 +34,8 @@ class Base:
     """its teachers, as in `Manifest.teachers`"""
     drawn: frozenset[str] = frozenset()
     """outputs that a gauge has not, and whose weights are drawn at random"""
+    manifest: Manifest | None = None
+    """of a gauge"""
 
 
 def load_base(base: str, settings: Model) -> Base:
@@ -89,6 +91,11 @@ def _gauge(base: str, settings: Model) -> Base:
             f"model.pooling is {settings.pooling}, but {base} was trained with {spec.pooling}; "
             "leave it out"
         )
+    if settings.freeze_costs and settings.max_tokens != spec.layout.max_tokens:
+        raise RecipeError(
+            f"model.max_tokens is {settings.max_tokens}, and the costs of {base}, which "
+            f"model.freeze_costs keeps, are of windows of {spec.layout.max_tokens} tokens; set that"
+        )
     check_positions(model.backbone, settings.max_tokens, base)
     # Categories and members not asked for are dropped: what is trained moves away from them.
     model.set_outputs(("cost", *settings.categories, *member_names(settings.members)))
@@ -100,7 +107,7 @@ def _gauge(base: str, settings: Model) -> Base:
     )
     data = ({**each, "source": f"{manifest.name}: {each['source']}"} for each in manifest.data)
     drawn = frozenset(model.spec.outputs) - frozenset(spec.outputs)
-    return Base(model, tokenizer, tuple(data), manifest.teachers, drawn)
+    return Base(model, tokenizer, tuple(data), manifest.teachers, drawn, manifest)
 
 
 def cache_folder() -> Path:

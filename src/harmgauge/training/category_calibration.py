@@ -40,6 +40,11 @@ def fit_categories(
     return fitted
 
 
+def category_data(name: str) -> str:
+    """What the figures of a category are called in `Manifest.metrics`."""
+    return f"{name}, validation"
+
+
 def category_figures(
     categories: Mapping[str, Calibration], raw: Floats, flags: Floats, cost: Floats, unsafe: Floats
 ) -> list[dict[str, Any]]:
@@ -58,7 +63,7 @@ def category_figures(
         chance = np.minimum(probability(scale.cost(raw[:, column])), probability(cost))
         figures.append(
             {
-                "data": f"{name}, validation",
+                "data": category_data(name),
                 "n": int((~np.isnan(flag)).sum()),
                 "flagged": int((flag == 1).sum()),
                 "auroc": _auroc(flag, chance, ~np.isnan(flag)),

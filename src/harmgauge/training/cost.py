@@ -212,7 +212,7 @@ def _step(
             sums["category"] = _category(scores[:, 1:], chosen, schedule.positive_weights)
         values = [sums[name] / schedule.norms[name] for name in names]
         loss = sum(
-            (getattr(recipe.loss, name) * v for name, v in zip(names, values, strict=True)),
+            (recipe.weight_of(name) * v for name, v in zip(names, values, strict=True)),
             start=scores.new_zeros(()),
         )
         accelerator.backward(loss * times)

@@ -36,6 +36,8 @@ Storage = Literal["int8", "int6", "fp16", "fp32"]
 MAX_DIFFERENCE = 1e-4
 """largest difference allowed between the fp32 graph and torch, relative above a score of 1"""
 MAX_AUROC_LOSS = 0.005
+MAX_MOVED = 1e-3
+"""of a raw score that should stay; a level of int8 moves it by more"""
 MAX_BYTES = 2_000_000_000
 """a protobuf file ends at 2 GiB"""
 _FUSED = "com.microsoft"  # domain of onnxruntime's fused operators
@@ -130,6 +132,24 @@ def export_onnx(
         note=None if fused == layers else _why_not_fused(model, layers - fused),
         not_named=tuple(not_named),
     )
+
+
+def check_kept(before: ArrayLike, after: ArrayLike) -> None:
+    """See that costs which should stay have not been moved by the export.
+
+    Args:
+        before: raw scores by the gauge that they come from, `[n]`.
+        after: the same by the bundle.
+
+    Raises:
+        BundleError: one differs by more than 0.001.
+    """
+    moved = float(np.abs(np.asarray(before) - np.asarray(after)).max())
+    if not moved <= MAX_MOVED:
+        raise BundleError(
+            f"the export moved a cost that model.freeze_costs keeps by {moved:.3g}; set storage to "
+            "that of the base (harmgauge info)"
+        )
 
 
 def check_loss(before: ArrayLike, after: ArrayLike, labels: ArrayLike) -> dict[str, float | None]:

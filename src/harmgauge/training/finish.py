@@ -16,18 +16,22 @@ from numpy.typing import NDArray
 
 from ..bundle import Manifest, write_bundle
 from ..calibration import Calibration
+from ..errors import RecipeError
 from ..gauge import Gauge, load
 from ..members import is_member
 from ..thresholds import Threshold
 from .card import model_card
-from .category_calibration import category_figures, fit_categories
+from .category_calibration import category_data, category_figures, fit_categories
 from .kinds import fit_scales
-from .measured import figures, measure, measured_curves, reached
+from .measured import Measured, Pairs, figures, measure, measured_curves, reached
 from .monitor import score_examples
 
 if TYPE_CHECKING:
     from .pipeline import Job
+    from .recipe import Recipe
 
+EXPORT = "export, validation"
+"""what the figures of the export are called in `Manifest.metrics`"""
 UNCALIBRATED = Calibration(bias=0.0, temperature=1.0, prior=0.5, data="none", n=0)
 
 
@@ -35,9 +39,10 @@ def make_bundle(job: Job, out: Path) -> Path:
     """Export the model folder in `out`, calibrate it and write `out/bundle`.
 
     Raises:
-        BundleError: the export lost more than 0.5 points of AUROC on validation data.
+        BundleError: the export lost more than 0.5 points of AUROC on validation data, or moved
+            costs that should stay.
     """
-    from .export import check_loss, export_onnx
+    from .export import check_kept, check_loss, export_onnx
 
     recipe, spec = job.recipe, job.model.spec
     folder = out / "bundle"
@@ -67,47 +72,93 @@ def make_bundle(job: Job, out: Path) -> Path:
         write_bundle(Path(scratch) / "bundle", manifest, files)
         gauge = load(Path(scratch) / "bundle")
     measured, pairs = measure(gauge, job.valid_sources)
-    scales, categories = manifest.scales, manifest.categories
+    categories = manifest.categories
     if recipe.calibrate:
         half = ~measured.held_out
-        fitted_on = f"{recipe.name} validation, half of prompts"
-        raw, labels, weight = measured.raw[half], measured.unsafe[half], measured.weight[half]
-        scales = fit_scales(raw, labels, weight, measured.kind[half], data=fitted_on)
         categories = fit_categories(
             names,
             measured.category_raw[half],
             measured.flags[half],
-            weight,
-            data=fitted_on,
+            measured.weight[half],
+            data=_fitted_on(recipe),
         )
-    metrics = figures(measured, pairs, scales)
-    metrics += category_figures(
+    manifest = replace(
+        _with_costs_of(job.kept, manifest)
+        if job.kept is not None
+        else _with_new_costs(manifest, job, gauge, measured, pairs),
+        categories=categories,
+    )
+    metrics = category_figures(
         categories,
         measured.category_raw,
         measured.flags,
-        scales.cost(measured.raw, measured.kind),
+        manifest.scales.cost(measured.raw, measured.kind),
         measured.unsafe,
     )
+    if recipe.runtime == "onnx":
+        before, after, labels = _before_and_after(job, gauge)
+        if job.kept is not None:
+            check_kept(before, after)
+        loss = check_loss(before, after, labels)
+        metrics.append({"data": EXPORT, "n": len(before), **report.to_dict(), **loss})
+    manifest = replace(manifest, metrics=(*manifest.metrics, *metrics))
+    card = out / "card.md"
+    card.write_text(model_card(manifest), encoding="utf-8")
+    write_bundle(folder, manifest, {**files, "README.md": card})
+    return folder
+
+
+def _fitted_on(recipe: Recipe) -> str:
+    return f"{recipe.name} validation, half of prompts"
+
+
+def _with_new_costs(
+    manifest: Manifest, job: Job, gauge: Gauge, measured: Measured, pairs: Pairs
+) -> Manifest:
+    """The manifest with scales, thresholds, curves and figures from the recipe's own texts."""
+    recipe = job.recipe
+    scales = manifest.scales
+    if recipe.calibrate:
+        half = ~measured.held_out
+        raw, labels, weight = measured.raw[half], measured.unsafe[half], measured.weight[half]
+        scales = fit_scales(raw, labels, weight, measured.kind[half], data=_fitted_on(recipe))
+    metrics = figures(measured, pairs, scales)
     thresholds: list[Threshold] = []
     for safe in job.safe_texts:
         found, left_out = safe.find(gauge, scales)
         thresholds += found
         metrics += [*reached(measured, scales, found, safe.kinds), *left_out]
-    if recipe.runtime == "onnx":
-        before, after, labels = _before_and_after(job, gauge)
-        loss = check_loss(before, after, labels)
-        metrics.append({"data": "export, validation", "n": len(before), **report.to_dict(), **loss})
-    manifest = replace(
+    return replace(
         manifest.with_scales(scales),
-        categories=categories,
         thresholds=tuple(thresholds),
         curves=measured_curves(measured, scales, recipe.name),
         metrics=tuple(metrics),
     )
-    card = out / "card.md"
-    card.write_text(model_card(manifest), encoding="utf-8")
-    write_bundle(folder, manifest, {**files, "README.md": card})
-    return folder
+
+
+def _with_costs_of(kept: Manifest, manifest: Manifest) -> Manifest:
+    """The manifest with what the gauge whose costs stay says of them."""
+    others = {EXPORT, *(category_data(name) for name in kept.categories)}
+    return replace(
+        manifest.with_scales(kept.scales),
+        thresholds=kept.thresholds,
+        curves=kept.curves,
+        metrics=tuple(each for each in kept.metrics if each["data"] not in others),
+    )
+
+
+def check_storage(storage: str, kept: Manifest) -> None:
+    """See that weights are stored as those of the gauge whose costs stay.
+
+    Raises:
+        RecipeError: they are not, so that rounding would move the costs.
+    """
+    for each in kept.metrics:
+        if each["data"] == EXPORT and each["storage"] != storage:
+            raise RecipeError(
+                f"storage is {storage}, and {kept.name}, whose costs model.freeze_costs keeps, is "
+                f"stored in {each['storage']}; set storage: {each['storage']}"
+            )
 
 
 def learnt_from(job: Job) -> tuple[Mapping[str, Any], ...]:

@@ -14,7 +14,8 @@ from .recipe import Lora, Model
 
 
 def choose_trainable(model: CostModel, settings: Model) -> None:
-    """Freeze or adapt the backbone in place; the head is always trained in full.
+    """Freeze or adapt the backbone in place; the head is always trained in full, though with
+    `freeze_costs` no term of the loss moves its cost.
 
     Raises:
         RecipeError: more layers are to be frozen than there are, adapters are asked for beside
@@ -25,6 +26,9 @@ def choose_trainable(model: CostModel, settings: Model) -> None:
         _set_attention(model.backbone, settings.attention)
     if settings.gradient_checkpointing:
         _checkpoint_gradients(model.backbone)
+    if settings.freeze_costs:
+        model.backbone.requires_grad_(False)
+        return
     if settings.lora is not None:
         if settings.freeze_embeddings or settings.freeze_layers:
             raise RecipeError(

@@ -11,6 +11,7 @@ import click
 import torch
 from tokenizers import Tokenizer
 
+from ..bundle import Manifest
 from ..errors import RecipeError
 from ..members import is_member, member_names
 from ..windows import Windower
@@ -21,7 +22,7 @@ from .cost import check_choice, train
 from .depth import keep_layers
 from .divergence import RATES
 from .examples import Example, LoadedSource, drop_leaks, load_sources, tokenise
-from .finish import make_bundle
+from .finish import check_storage, make_bundle
 from .freezing import choose_trainable, merged_backbone
 from .interpolation import interpolate, weights_now
 from .kinds import count_kinds
@@ -64,6 +65,8 @@ class Job:
     """as in `Base.drawn`"""
     teachers: tuple[Mapping[str, Any], ...]
     """as in `Manifest.teachers`, those of the base first"""
+    kept: Manifest | None
+    """of the gauge whose costs stay (`model.freeze_costs`)"""
     train: list[Example]
     valid: list[Example]
     watched: list[Example]
@@ -107,6 +110,9 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     check_trackers(recipe.report_to)
     torch.manual_seed(recipe.seed)  # the head's first weights belong to the run
     base = load_base(recipe.base, recipe.model)
+    kept = base.manifest if recipe.model.freeze_costs else None
+    if kept is not None:
+        check_storage(recipe.storage, kept)
     keep_layers(base.model, recipe.model.layers)
     new_teachers = provenance(recipe.distil.teachers if recipe.distil else ())
     teachers = tuple({each["gauge"]: each for each in (*base.teachers, *new_teachers)}.values())
@@ -129,14 +135,17 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     packing = choose_packing(base.model)
     schedule = make_schedule(examples, recipe.optim, recipe.seed, packing)
     told = recipe.distil is not None and recipe.loss.distil > 0
+    only = recipe.model.freeze_costs
     if not told and not any(
-        getattr(recipe.loss, term) * schedule.norms[term] for term in ("rank", "sign")
+        recipe.weight_of(term) * schedule.norms[term]
+        for term in (("category",) if only else ("rank", "sign"))
     ):
         raise RecipeError(
             "nothing can be learnt: loss.rank weighs pairs, loss.sign labels, loss.distil "
-            "teachers, and of what the recipe and its training rows hold the weight is 0"
+            "teachers, with model.freeze_costs loss.category alone counts, and of what the recipe "
+            "and its training rows hold the weight is 0"
         )
-    if not told and not recipe.loss.rank * schedule.norms["rank"]:
+    if not only and not told and not recipe.loss.rank * schedule.norms["rank"]:
         check_classes(examples)
     valid = tokenise(valid_sources, windower)
     watched = capped(_watched(valid, recipe.evaluate.watch), recipe.evaluate.cap, recipe.data.seed)
@@ -150,6 +159,7 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
         base.data,
         base.drawn,
         teachers,
+        kept,
         examples,
         valid,
         watched,

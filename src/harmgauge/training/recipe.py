@@ -186,6 +186,8 @@ class Model(Backbone):
     freeze_embeddings: bool = False
     freeze_layers: int = Field(default=0, ge=0)
     """how many of the lowest layers keep their pretrained weights"""
+    freeze_costs: bool = False
+    """of a gauge: what it says of costs stays, and the outputs of categories alone are trained"""
     categories: tuple[str, ...] = ()
     """kinds of harm that get an output each, where validation data can calibrate it"""
     members: int | None = Field(default=None, ge=2)
@@ -338,6 +340,48 @@ class Recipe(Named):
                     "gauge any more; leave out model.layers or optim.interpolate"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _costs_that_stay_are_those_of_a_gauge(self) -> Self:
+        if not self.model.freeze_costs:
+            return self
+        if not self.base.startswith(GAUGE):
+            raise ValueError(
+                "model.freeze_costs keeps the costs of a gauge, and no other base has any; leave "
+                "it out, or set base: gauge:NAME"
+            )
+        if not self.model.categories:
+            raise ValueError(
+                "model.freeze_costs trains categories alone, and model.categories names none"
+            )
+        moved = {
+            "distil": self.distil is not None,
+            "data.thresholds": bool(self.data.thresholds),
+            "calibrate=false": not self.calibrate,
+            "model.lora": self.model.lora is not None,
+            "model.layers": self.model.layers is not None,
+            "model.min_token_count": self.model.min_token_count is not None,
+            "model.members": self.model.members is not None,
+            "optim.interpolate": self.optim.interpolate < 1,
+        }
+        if changing := [key for key, is_set in moved.items() if is_set]:
+            raise ValueError(
+                f"model.freeze_costs keeps scales, thresholds and all weights but those of "
+                f"categories, so that {changing[0]} has no place; leave one of the two out"
+            )
+        if self.evaluate.choose != "last":
+            raise ValueError(
+                "with model.freeze_costs every checkpoint gives the same costs, by which the best "
+                "would be chosen; set evaluate.choose: last"
+            )
+        return self
+
+    def weight_of(self, term: str) -> float:
+        """The weight of a term of the loss; where costs stay, only that of categories has one."""
+        if self.model.freeze_costs and term != "category":
+            return 0.0
+        weight: float = getattr(self.loss, term)
+        return weight
 
     @model_validator(mode="after")
     def _categories_are_known(self) -> Self:
