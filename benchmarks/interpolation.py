@@ -1,6 +1,6 @@
 """How far from a gauge to what further training made of it? AUROC by source, at several shares.
 
-    python benchmarks/interpolation.py recipes/midi.yaml runs/midi data.root=FOLDER \\
+    python benchmarks/interpolation.py recipes/midi-third.yaml runs/midi-third data.root=FOLDER \\
         [--shares 0 0.5 0.75 1] [--cap 300] [--cap-of identity=1000]
 
 Raw costs of unrounded weights on validation rows: says which `optim.interpolate` to take for a

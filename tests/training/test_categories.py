@@ -11,7 +11,7 @@ from tiny_task import write_rows
 
 import harmgauge
 from harmgauge.data.row import Item
-from harmgauge.errors import RecipeError
+from harmgauge.errors import BundleError, RecipeError
 from harmgauge.exchange import Exchange
 from harmgauge.training.bases import load_base
 from harmgauge.training.categories import item_flags, positive_weights
@@ -238,6 +238,7 @@ def test_a_gauge_learns_categories_while_its_costs_stay(recipe, bundle, tmp_path
         ({"evaluate": {}}, "set evaluate.choose: last"),
         ({"optim": {"interpolate": 0.5}}, "optim.interpolate has no place"),
         ({"distil": {"teachers": ["mini"]}}, "distil has no place"),
+        ({"optim": {"ema": 0.9}}, "optim.ema has no place"),
     ],
 )
 def test_what_would_move_costs_that_stay_is_refused(recipe, changes, said):
@@ -265,3 +266,20 @@ def test_costs_that_stay_are_of_the_same_windows_and_storage(
     given = {"model": settings, "evaluate": {"choose": "last"}, "storage": storage}
     with pytest.raises(RecipeError, match=said):
         prepare(recipe(base=f"gauge:{bundle}", **given), tmp_path)
+
+
+def test_costs_that_moved_are_not_written(recipe, bundle, tmp_path, monkeypatch):
+    from harmgauge.training import pipeline
+
+    def moving(model, *_, **__):
+        model.head.bias.data += 0.1
+
+    monkeypatch.setattr(pipeline, "train", moving)
+    monkeypatch.setattr(pipeline, "draw_losses", lambda *_: None)
+    settings = {"max_tokens": MAX_TOKENS, "categories": ["self_harm"], "freeze_costs": True}
+    further = recipe(base=f"gauge:{bundle}", model=settings, evaluate={"choose": "last"})
+    with pytest.raises(BundleError, match=r"keeps has moved by 0\.1"):
+        run(further, tmp_path, tmp_path / "more", quiet=True)
+    assert not (tmp_path / "more" / "bundle").exists()
+    with pytest.raises(RecipeError, match="by which a soup takes them"):
+        run(further, tmp_path, tmp_path / "soup", soup=[tmp_path / "more"], quiet=True)

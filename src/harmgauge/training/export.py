@@ -135,7 +135,7 @@ def export_onnx(
 
 
 def check_kept(before: ArrayLike, after: ArrayLike) -> None:
-    """See that costs which should stay have not been moved by the export.
+    """See that costs which should stay have not moved.
 
     Args:
         before: raw scores by the gauge that they come from, `[n]`.
@@ -147,8 +147,8 @@ def check_kept(before: ArrayLike, after: ArrayLike) -> None:
     moved = float(np.abs(np.asarray(before) - np.asarray(after)).max())
     if not moved <= MAX_MOVED:
         raise BundleError(
-            f"the export moved a cost that model.freeze_costs keeps by {moved:.3g}; set storage to "
-            "that of the base (harmgauge info)"
+            f"a raw cost that model.freeze_costs keeps has moved by {moved:.3g}; the base is "
+            "another than when the run was begun, or stored otherwise: begin anew in another --out"
         )
 
 

@@ -18,6 +18,7 @@ from ..bundle import Manifest, write_bundle
 from ..calibration import Calibration
 from ..errors import RecipeError
 from ..gauge import Gauge, load
+from ..gauges import find
 from ..members import is_member
 from ..thresholds import Threshold
 from .card import model_card
@@ -25,6 +26,7 @@ from .category_calibration import category_data, category_figures, fit_categorie
 from .kinds import fit_scales
 from .measured import Measured, Pairs, figures, measure, measured_curves, reached
 from .monitor import score_examples
+from .recipe import GAUGE
 
 if TYPE_CHECKING:
     from .pipeline import Job
@@ -97,10 +99,12 @@ def make_bundle(job: Job, out: Path) -> Path:
     )
     if recipe.runtime == "onnx":
         before, after, labels = _before_and_after(job, gauge)
-        if job.kept is not None:
-            check_kept(before, after)
         loss = check_loss(before, after, labels)
         metrics.append({"data": EXPORT, "n": len(before), **report.to_dict(), **loss})
+    if job.kept is not None:
+        ids = [ids for example in job.watched for ids in example.ids]
+        base = load(find(recipe.base.removeprefix(GAUGE)))
+        check_kept(base.raw_scores_of_ids(ids)[:, 0], gauge.raw_scores_of_ids(ids)[:, 0])
     manifest = replace(manifest, metrics=(*manifest.metrics, *metrics))
     card = out / "card.md"
     card.write_text(model_card(manifest), encoding="utf-8")
@@ -147,18 +151,21 @@ def _with_costs_of(kept: Manifest, manifest: Manifest) -> Manifest:
     )
 
 
-def check_storage(storage: str, kept: Manifest) -> None:
+def check_storage(recipe: Recipe, kept: Manifest) -> None:
     """See that weights are stored as those of the gauge whose costs stay.
 
     Raises:
         RecipeError: they are not, so that rounding would move the costs.
     """
-    for each in kept.metrics:
-        if each["data"] == EXPORT and each["storage"] != storage:
-            raise RecipeError(
-                f"storage is {storage}, and {kept.name}, whose costs model.freeze_costs keeps, is "
-                f"stored in {each['storage']}; set storage: {each['storage']}"
-            )
+    if recipe.runtime == "torch":
+        return
+    exports = [each["storage"] for each in kept.metrics if each["data"] == EXPORT]
+    stored = "fp32" if kept.runtime == "torch" else next(iter(exports), recipe.storage)
+    if stored != recipe.storage:
+        raise RecipeError(
+            f"storage is {recipe.storage}, and {kept.name}, whose costs model.freeze_costs keeps, "
+            f"is stored in {stored}; set storage: {stored}"
+        )
 
 
 def learnt_from(job: Job) -> tuple[Mapping[str, Any], ...]:

@@ -112,7 +112,7 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     base = load_base(recipe.base, recipe.model)
     kept = base.manifest if recipe.model.freeze_costs else None
     if kept is not None:
-        check_storage(recipe.storage, kept)
+        check_storage(recipe, kept)
     keep_layers(base.model, recipe.model.layers)
     new_teachers = provenance(recipe.distil.teachers if recipe.distil else ())
     teachers = tuple({each["gauge"]: each for each in (*base.teachers, *new_teachers)}.values())
@@ -193,6 +193,11 @@ def run(
     quiet = quiet or not is_main()
     check_work_for_all(recipe.optim.accumulate)
     check_run_folder(out, recipe, resume, may_differ=MAY_DIFFER)
+    if soup and recipe.model.freeze_costs:
+        raise RecipeError(
+            "runs with model.freeze_costs all give the same costs, by which a soup takes them; "
+            "train one, for longer"
+        )
     job = prepare(recipe, folder)
     wait()  # until all have seen what `out` holds
     if is_main():

@@ -362,12 +362,15 @@ class Recipe(Named):
             "model.layers": self.model.layers is not None,
             "model.min_token_count": self.model.min_token_count is not None,
             "model.members": self.model.members is not None,
+            "model.freeze_layers": self.model.freeze_layers > 0,
+            "model.freeze_embeddings": self.model.freeze_embeddings,
             "optim.interpolate": self.optim.interpolate < 1,
+            "optim.ema": self.optim.ema is not None,
         }
         if changing := [key for key, is_set in moved.items() if is_set]:
             raise ValueError(
-                f"model.freeze_costs keeps scales, thresholds and all weights but those of "
-                f"categories, so that {changing[0]} has no place; leave one of the two out"
+                "model.freeze_costs keeps scales, thresholds and all weights but those of "
+                f"categories, beside which {changing[0]} has no place; leave one of the two out"
             )
         if self.evaluate.choose != "last":
             raise ValueError(
