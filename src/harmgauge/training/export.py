@@ -37,7 +37,7 @@ MAX_DIFFERENCE = 1e-4
 """largest difference allowed between the fp32 graph and torch, relative above a score of 1"""
 MAX_AUROC_LOSS = 0.005
 MAX_MOVED = 1e-3
-"""of a raw score that should stay; a level of int8 moves it by more"""
+"""how far a raw score that should stay may move: rounding alone"""
 MAX_BYTES = 2_000_000_000
 """a protobuf file ends at 2 GiB"""
 _FUSED = "com.microsoft"  # domain of onnxruntime's fused operators
