@@ -6,7 +6,7 @@ Every figure is taken from the bundle as written and loaded afresh, never from t
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,14 +23,14 @@ from ..members import is_member
 from ..thresholds import Threshold
 from .card import model_card
 from .category_calibration import category_data, category_figures, fit_categories
+from .examples import Example
 from .kinds import fit_scales
 from .measured import Measured, Pairs, figures, measure, measured_curves, reached
 from .monitor import score_examples
-from .recipe import GAUGE
+from .recipe import GAUGE, Recipe
 
 if TYPE_CHECKING:
     from .pipeline import Job
-    from .recipe import Recipe
 
 EXPORT = "export, validation"
 """what the figures of the export are called in `Manifest.metrics`"""
@@ -73,6 +73,9 @@ def make_bundle(job: Job, out: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=out, prefix=".uncalibrated.") as scratch:
         write_bundle(Path(scratch) / "bundle", manifest, files)
         gauge = load(Path(scratch) / "bundle")
+    if job.kept is not None:  # before all of validation is scored for nothing
+        base = load(find(recipe.base.removeprefix(GAUGE)))
+        check_kept(_raw_costs(base, job.watched), _raw_costs(gauge, job.watched))
     measured, pairs = measure(gauge, job.valid_sources)
     categories = manifest.categories
     if recipe.calibrate:
@@ -101,10 +104,6 @@ def make_bundle(job: Job, out: Path) -> Path:
         before, after, labels = _before_and_after(job, gauge)
         loss = check_loss(before, after, labels)
         metrics.append({"data": EXPORT, "n": len(before), **report.to_dict(), **loss})
-    if job.kept is not None:
-        ids = [ids for example in job.watched for ids in example.ids]
-        base = load(find(recipe.base.removeprefix(GAUGE)))
-        check_kept(base.raw_scores_of_ids(ids)[:, 0], gauge.raw_scores_of_ids(ids)[:, 0])
     manifest = replace(manifest, metrics=(*manifest.metrics, *metrics))
     card = out / "card.md"
     card.write_text(model_card(manifest), encoding="utf-8")
@@ -192,6 +191,12 @@ def _before_and_after(
     """Raw scores by torch and by the bundle of the watched rows' first windows, and the labels."""
     job.model.eval()
     before = np.concatenate(score_examples(job.model, job.watched))
-    after = gauge.raw_scores_of_ids([ids for e in job.watched for ids in e.ids])[:, 0]
+    after = _raw_costs(gauge, job.watched)
     labels = np.array([label for example in job.watched for label in example.unsafe])
     return before, after, labels
+
+
+def _raw_costs(gauge: Gauge, examples: Sequence[Example]) -> NDArray[np.float64]:
+    """Raw costs of the first windows of the examples, one after another."""
+    raw: NDArray[np.float64] = gauge.raw_scores_of_ids([i for e in examples for i in e.ids])[:, 0]
+    return raw

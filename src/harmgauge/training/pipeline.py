@@ -135,17 +135,14 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     packing = choose_packing(base.model)
     schedule = make_schedule(examples, recipe.optim, recipe.seed, packing)
     told = recipe.distil is not None and recipe.loss.distil > 0
-    only = recipe.model.freeze_costs
-    if not told and not any(
-        recipe.weight_of(term) * schedule.norms[term]
-        for term in (("category",) if only else ("rank", "sign"))
-    ):
+    terms = ("rank", "sign") if kept is None else ("category",)
+    if not told and not any(recipe.weight_of(term) * schedule.norms[term] for term in terms):
         raise RecipeError(
             "nothing can be learnt: loss.rank weighs pairs, loss.sign labels, loss.distil "
             "teachers, with model.freeze_costs loss.category alone counts, and of what the recipe "
             "and its training rows hold the weight is 0"
         )
-    if not only and not told and not recipe.loss.rank * schedule.norms["rank"]:
+    if kept is None and not told and not recipe.loss.rank * schedule.norms["rank"]:
         check_classes(examples)
     valid = tokenise(valid_sources, windower)
     watched = capped(_watched(valid, recipe.evaluate.watch), recipe.evaluate.cap, recipe.data.seed)

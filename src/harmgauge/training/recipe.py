@@ -354,7 +354,7 @@ class Recipe(Named):
             raise ValueError(
                 "model.freeze_costs trains categories alone, and model.categories names none"
             )
-        moved = {
+        misplaced = {
             "distil": self.distil is not None,
             "data.thresholds": bool(self.data.thresholds),
             "calibrate=false": not self.calibrate,
@@ -367,10 +367,10 @@ class Recipe(Named):
             "optim.interpolate": self.optim.interpolate < 1,
             "optim.ema": self.optim.ema is not None,
         }
-        if changing := [key for key, is_set in moved.items() if is_set]:
+        if named := [key for key, is_set in misplaced.items() if is_set]:
             raise ValueError(
                 "model.freeze_costs keeps scales, thresholds and all weights but those of "
-                f"categories, beside which {changing[0]} has no place; leave one of the two out"
+                f"categories, beside which {named[0]} has no place; leave one of the two out"
             )
         if self.evaluate.choose != "last":
             raise ValueError(
@@ -378,13 +378,6 @@ class Recipe(Named):
                 "would be chosen; set evaluate.choose: last"
             )
         return self
-
-    def weight_of(self, term: str) -> float:
-        """The weight of a term of the loss; where costs stay, only that of categories has one."""
-        if self.model.freeze_costs and term != "category":
-            return 0.0
-        weight: float = getattr(self.loss, term)
-        return weight
 
     @model_validator(mode="after")
     def _categories_are_known(self) -> Self:
@@ -400,6 +393,13 @@ class Recipe(Named):
                     "model.categories nor in docs/categories.md"
                 )
         return self
+
+    def weight_of(self, term: str) -> float:
+        """The weight of a term of the loss; where costs stay, only that of categories has one."""
+        if self.model.freeze_costs and term != "category":
+            return 0.0
+        weight: float = getattr(self.loss, term)
+        return weight
 
 
 def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
