@@ -38,6 +38,9 @@ _OPTIONAL = {
     *("turns", "segments", "head"),
 }
 
+KEPT = "kept"
+"""what `Manifest.base` says of costs that are the base's own"""
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -45,7 +48,8 @@ class Manifest:
 
     name: str
     base: Mapping[str, str | None]
-    """`name` and `sha256` of the backbone that training started from"""
+    """`name` and `sha256` of the backbone that training started from; `costs` is `KEPT` where that
+    is a gauge whose costs these are, so that training brought categories alone"""
     layout: Layout
     pooling: str
     """mean, last or first"""

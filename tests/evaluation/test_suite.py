@@ -26,6 +26,7 @@ RECIPES = (
     "midi",
     "mini-research-first",
     "mini-research-second",
+    "mini-research-third",
     "mini-research",
 )
 

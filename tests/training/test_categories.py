@@ -205,7 +205,7 @@ def test_a_gauge_learns_categories_while_its_costs_stay(recipe, bundle, tmp_path
     further = {
         "base": f"gauge:{bundle}",
         "name": "tiny-more",
-        "optim": {"learning_rate": 1e-2, "batch_tokens": 512, "epochs": 2},
+        "optim": {"learning_rate": 1e-2, "batch_tokens": 512, "epochs": 2, "interpolate": 0.75},
         "evaluate": {"every": 50, "choose": "last"},
         "model": settings | {"freeze_costs": True},
     }
@@ -225,9 +225,19 @@ def test_a_gauge_learns_categories_while_its_costs_stay(recipe, bundle, tmp_path
         return [each for each in manifest.metrics if each["data"] not in own]
 
     assert of_costs(new.manifest) == of_costs(old.manifest) != []
-    measured = {each["data"]: each for each in new.manifest.metrics}
+    before, measured = (
+        {each["data"]: each for each in gauge.manifest.metrics} for gauge in (old, new)
+    )
     assert "self_harm, validation" not in measured
     assert measured["privacy_violation, validation"]["auroc"] > 0.9
+    # What int8 took from the costs it took when these were new.
+    lost = ("n", "max_difference", "pearson", "auroc_before", "auroc_after")
+    exports = [each["export, validation"] for each in (before, measured)]
+    assert [exports[1][key] for key in lost] == [exports[0][key] for key in lost]
+    assert exports[0]["max_difference"] > 1e-3
+    said = f"**Its costs are those of gauge:{old.manifest.id}**"
+    assert said in (tmp_path / "more" / "bundle" / "README.md").read_text(encoding="utf-8")
+    assert "Its costs are those of" not in (bundle / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -236,7 +246,6 @@ def test_a_gauge_learns_categories_while_its_costs_stay(recipe, bundle, tmp_path
         ({"base": "all-MiniLM-L6-v2"}, "keeps the costs of a gauge"),
         ({"model": {"freeze_costs": True}}, "model.categories names none"),
         ({"evaluate": {}}, "set evaluate.choose: last"),
-        ({"optim": {"interpolate": 0.5}}, "optim.interpolate has no place"),
         ({"distil": {"teachers": ["mini"]}}, "distil has no place"),
         ({"optim": {"ema": 0.9}}, "optim.ema has no place"),
     ],

@@ -36,6 +36,7 @@ MADE = (
     "mini-research",
     "mini-research-first",
     "mini-research-second",
+    "mini-research-third",
     "teacher-research-mpnet",
     "teacher-research-smollm2",
 )

@@ -81,7 +81,8 @@ def _parts(file: str, data_root: str | None) -> list[str]:
 
     recipe = _recipe(file, data_root)
     sources = (*recipe.data.train, *recipe.data.valid)  # validation prompts are kept out
-    paths = [path for each in sources for path in (each.path, *each.apart_from)]
+    named = [(each.path, *each.apart_from, each.categories_from) for each in sources]
+    paths = [path for each in named for path in each if path is not None]
     found = [find_source(path, recipe.data.root, Path(file).parent) for path in paths]
     return [file, *map(str, dict.fromkeys(found))]
 

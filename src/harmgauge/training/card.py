@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ..bundle import Manifest
+from ..bundle import KEPT, Manifest
 from ..taxonomy import CATEGORIES
 from .card_figures import calibration, categories, failures, measured, table, thresholds
 
@@ -48,6 +48,18 @@ def _origin(manifest: Manifest) -> list[str]:
         *table(manifest.data),
         *_licences(manifest),
         *_teachers(manifest),
+        *_kept_costs(manifest),
+    ]
+
+
+def _kept_costs(manifest: Manifest) -> list[str]:
+    if manifest.base.get("costs") != KEPT:
+        return []
+    return [
+        "",
+        f"**Its costs are those of {manifest.base['name']}**: scales, thresholds, error curves and "
+        "all figures below but those of categories are what was measured of that gauge. The last "
+        "run trained categories alone, so that sources above that only it read taught no cost.",
     ]
 
 

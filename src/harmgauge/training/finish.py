@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import Manifest, write_bundle
+from ..bundle import KEPT, Manifest, write_bundle
 from ..calibration import Calibration
 from ..errors import RecipeError
 from ..gauge import Gauge, load
@@ -103,7 +103,9 @@ def make_bundle(job: Job, out: Path) -> Path:
     if recipe.runtime == "onnx":
         before, after, labels = _before_and_after(job, gauge)
         loss = check_loss(before, after, labels)
-        metrics.append({"data": EXPORT, "n": len(before), **report.to_dict(), **loss})
+        # Of costs that stay: rounding what was rounded before says nothing.
+        lost = {"n": len(before), **loss} | (_export_of(job.kept) if job.kept else {})
+        metrics.append(lost | {"data": EXPORT, **report.to_dict()})
     manifest = replace(manifest, metrics=(*manifest.metrics, *metrics))
     card = out / "card.md"
     card.write_text(model_card(manifest), encoding="utf-8")
@@ -144,6 +146,7 @@ def _with_costs_of(kept: Manifest, manifest: Manifest) -> Manifest:
     others = {EXPORT, *(category_data(name) for name in kept.categories)}
     return replace(
         manifest.with_scales(kept.scales),
+        base={**manifest.base, "costs": KEPT},
         thresholds=kept.thresholds,
         curves=kept.curves,
         metrics=tuple(each for each in kept.metrics if each["data"] not in others),
@@ -158,13 +161,18 @@ def check_storage(recipe: Recipe, kept: Manifest) -> None:
     """
     if recipe.runtime == "torch":
         return
-    exports = [each["storage"] for each in kept.metrics if each["data"] == EXPORT]
-    stored = "fp32" if kept.runtime == "torch" else next(iter(exports), recipe.storage)
+    exported = _export_of(kept).get("storage", recipe.storage)
+    stored = "fp32" if kept.runtime == "torch" else exported
     if stored != recipe.storage:
         raise RecipeError(
             f"storage is {recipe.storage}, and {kept.name}, whose costs model.freeze_costs keeps, "
             f"is stored in {stored}; set storage: {stored}"
         )
+
+
+def _export_of(kept: Manifest) -> Mapping[str, Any]:
+    """The figures of a gauge's export, or none."""
+    return next((each for each in kept.metrics if each["data"] == EXPORT), {})
 
 
 def learnt_from(job: Job) -> tuple[Mapping[str, Any], ...]:

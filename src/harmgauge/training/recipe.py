@@ -74,6 +74,8 @@ class Source(Section):
     """ask the teachers about its rows; not where they are known to be wrong"""
     categories: list[str] | dict[str, list[str]] | None = None
     """the gauge's categories of all unsafe rows, or those of each upstream flag or `category`"""
+    categories_from: str | None = None
+    """file with category flags of prompts; an unsafe row without flags takes those of its prompt"""
     exhaustive: bool = False
     """of an unsafe row with flags, the categories that are not flagged are absent, not unknown"""
 
@@ -83,7 +85,7 @@ class Source(Section):
             raise ValueError(
                 "refused leaves no answer for refusal_first to stand before; drop one of the two"
             )
-        for key in ("label", "categories", "unlabelled"):
+        for key in ("label", "categories", "categories_from", "unlabelled"):
             if self.refused and getattr(self, key) not in (None, False):
                 raise ValueError(f"refused rows are safe, whatever they were: leave out {key}")
         return self
@@ -364,7 +366,6 @@ class Recipe(Named):
             "model.members": self.model.members is not None,
             "model.freeze_layers": self.model.freeze_layers > 0,
             "model.freeze_embeddings": self.model.freeze_embeddings,
-            "optim.interpolate": self.optim.interpolate < 1,
             "optim.ema": self.optim.ema is not None,
         }
         if named := [key for key, is_set in misplaced.items() if is_set]:
