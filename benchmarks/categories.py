@@ -36,12 +36,12 @@ def main() -> None:
     options = parser.parse_args()
     changes = [each for each in options.gauges if "=" in each]
     recipe = read_recipe(options.recipe, changes)
-    wanted = recipe.data.train if options.part == "train" else recipe.data.valid
-    sources = [
-        loaded
-        for loaded in load_sources(wanted, recipe.data, options.recipe.parent)
-        if not options.only or loaded.report.source in options.only
-    ]
+    named = recipe.data.train if options.part == "train" else recipe.data.valid
+    loaded_sources = load_sources(named, recipe.data, options.recipe.parent)
+    only = options.only or [loaded.report.source for loaded in loaded_sources]
+    sources = [loaded for loaded in loaded_sources if loaded.report.source in only]
+    if missing := set(only) - {loaded.report.source for loaded in sources}:
+        parser.error(f"no source of {options.recipe} is called {min(missing)}")
     for loaded in sources:
         rows = [row for row in loaded.rows if options.part == "train" or held_out(row)]
         loaded.rows[:] = draw_rows(rows, options.cap, recipe.data.seed)

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harmgauge.bundle import read_bundle
+from harmgauge.bundle import KEPT, read_bundle
 from harmgauge.calibration import Calibration
 from harmgauge.data.row import Item, Row
 from harmgauge.errors import DataError, RecipeError
@@ -228,6 +228,12 @@ def test_figures_of_the_earlier_scale_say_so_once(manifest):
     entries = ({"data": "a", "n": 1, "auroc": 0.5}, {"data": "b", "n": 2, "ece": 0.1})
     twice = rescale(rescale(replace(manifest, metrics=entries), Scales(BENT)), Scales(BENT))
     assert [entry["data"] for entry in twice.metrics] == ["a", "b (earlier scale)"]
+
+
+def test_costs_on_another_scale_are_the_bases_no_more(manifest):
+    base = {"name": "gauge:one", "sha256": None}
+    kept = replace(manifest, base=base | {"costs": KEPT})
+    assert rescale(kept, Scales(BENT)).base == base
 
 
 def test_another_prior_moves_costs_and_thresholds_alike(manifest):

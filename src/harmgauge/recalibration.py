@@ -272,7 +272,7 @@ def rescale(manifest: Manifest, scales: Scales) -> Manifest:
     texts reach it and the promise holds as before. Where the scales of kinds move apart, so does a
     threshold, see `Threshold.cost_by_kind`. Curves move in the same way. Metrics stay, but those
     that depend on the scale (all but orders, such as AUROC) were measured on the earlier one, and
-    their `data` says so.
+    their `data` says so. Costs that were kept from the base are its own no more.
     """
     old = manifest.scales
 
@@ -288,6 +288,7 @@ def rescale(manifest: Manifest, scales: Scales) -> Manifest:
 
     return replace(
         manifest.with_scales(scales),
+        base={key: value for key, value in manifest.base.items() if key != "costs"},
         thresholds=tuple(map(moved, manifest.thresholds)),
         curves={
             kind: curve.rescaled(old.of(kind), scales.of(kind))

@@ -19,6 +19,7 @@ RECIPES = (
     "mini-fourth",
     "mini-fifth",
     "mini-sixth",
+    "mini-seventh",
     "mini",
     "midi-first",
     "midi-second",

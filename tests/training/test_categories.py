@@ -7,6 +7,8 @@ import math
 import random
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from tiny_task import write_rows
 
 import harmgauge
@@ -15,6 +17,7 @@ from harmgauge.errors import BundleError, RecipeError
 from harmgauge.exchange import Exchange
 from harmgauge.training.bases import load_base
 from harmgauge.training.categories import item_flags, positive_weights
+from harmgauge.training.checkpoints import BEST
 from harmgauge.training.examples import Example
 from harmgauge.training.pipeline import prepare, run
 from harmgauge.training.recipe import Model, Recipe, Source
@@ -209,7 +212,13 @@ def test_a_gauge_learns_categories_while_its_costs_stay(recipe, bundle, tmp_path
         "evaluate": {"every": 50, "choose": "last"},
         "model": settings | {"freeze_costs": True},
     }
+    begun = prepare(recipe(**further), tmp_path).model.head.weight.detach().clone()
     new = harmgauge.load(run(recipe(**further), tmp_path, tmp_path / "more", quiet=True))
+    trained = load_file(tmp_path / "more" / BEST)["head.weight"]
+    head = load_file(tmp_path / "more" / "model" / "head.safetensors")["weight"]
+    assert torch.equal(trained[0], begun[0])
+    assert (trained[1] - begun[1]).abs().max() > 1e-2
+    torch.testing.assert_close(head, torch.lerp(begun, trained, 0.75))
     exchanges = [Exchange(row["prompt"], row["response"]) for row in rows(3, 80)]
     assert new.manifest.outputs == ("cost", "privacy_violation")
     assert new.score(exchanges) == pytest.approx(old.score(exchanges), abs=1e-4)

@@ -156,29 +156,6 @@ def test_templates_can_be_kept_apart_from(tmp_path):
     assert {row.group for row in apart.rows} == {row.group for row in alone.rows}
 
 
-def test_unsafe_rows_take_the_category_flags_of_their_prompt(tmp_path):
-    flagged = [("a", ["animal_abuse"]), ("a", ["self_harm"]), ("b", ["self_harm"])]
-    far = [{"prompt": prompt, "categories": names} for prompt, names in flagged]
-    write_rows(tmp_path / "far" / "flags.jsonl", far)
-    rows = [qa(prompt, f"{prompt} {safe}", safe) for prompt in "abc" for safe in (True, False)]
-    loaded = load(tmp_path, rows, categories_from="far/flags.jsonl")
-    found = {row.items[0].exchange.response: row.items[0].categories for row in loaded.rows}
-    both = {"animal_abuse": True, "self_harm": True}
-    assert found == {
-        **{f"{prompt} True": None for prompt in "abc"},
-        "a False": both,
-        "b False": {"self_harm": True},
-        "c False": None,
-    }
-    own = [{**row, "category": {"privacy_violation": True}} for row in rows]
-    of_own = load(tmp_path, own, categories_from="far/flags.jsonl")
-    assert all(row.items[0].categories == own[0]["category"] for row in of_own.rows)
-    with pytest.raises(DataError, match=r"made/rows\.jsonl: no row has a category flag"):
-        load(tmp_path, rows, categories_from="made/rows.jsonl")
-    with pytest.raises(DataError, match=r"no file far/none\.jsonl"):
-        load(tmp_path, rows, categories_from="far/none.jsonl")
-
-
 def test_balance_gives_both_classes_the_same_mass(tmp_path):
     rows = [qa(f"p {i}", "cat", i % 4 != 0) for i in range(40)]
     loaded = load(tmp_path, rows, balance=True, weight=2.0)

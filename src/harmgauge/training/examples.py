@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from ..data.templates.refusals import answer_with_refusals, put_refusals_first
 from ..errors import DataError, ExchangeError
 from ..exchange import Exchange
 from ..windows import Windower
+from .prompt_flags import flags_by_prompt, take_flags
 from .recipe import Data, Source
 
 
@@ -195,15 +196,14 @@ def _load(source: Source, data: Data, folder: Path) -> LoadedSource:
     )
     report = SourceReport(table.source, source.licence)
     elsewhere = _prompts_elsewhere(source, data, folder)
-    flags = _flags_of_prompts(source, data, folder)
     of_kind = [row for row in table.rows if _of_kind(row, source) and row.group not in elsewhere]
     report.bad, report.duplicate = len(table.bad), table.collapsed
     report.left_out = table.left_out + len(table.rows) - len(of_kind)
     report.read = report.bad + report.duplicate + report.left_out + len(of_kind)
-    shaped = [_shape(_flag(row, flags), source) for row in of_kind]
+    shaped = [_shape(row, source) for row in of_kind]
     if source.refused is not None:
         shaped = answer_with_refusals(shaped, source.refused, data.seed)
-    rows = _clean(shaped, report, source.unlabelled)
+    rows = _flagged(_clean(shaped, report, source.unlabelled), of_kind, source, data, folder)
     drawn = draw_rows(rows, source.cap, data.seed)
     report.capped, rows = len(rows) - len(drawn), drawn
     if source.refusal_first:
@@ -231,60 +231,43 @@ def _reasons(report: SourceReport) -> str:
 
 
 def _prompts_elsewhere(source: Source, data: Data, folder: Path) -> set[str]:
-    """The prompts of the files that a source is kept apart from, whatever their labels."""
-    return {
-        row.group
-        for other in source.apart_from
-        for row in _read_beside(other, source, data, folder)
-    }
-
-
-def _flags_of_prompts(
-    source: Source, data: Data, folder: Path
-) -> dict[str, dict[str, bool | None]]:
-    """Category flags by prompt, of all rows that `categories_from` has of it."""
-    if source.categories_from is None:
-        return {}
-    found: dict[str, dict[str, bool | None]] = {}
-    for row in _read_beside(source.categories_from, source, data, folder):
-        for item in row.items:
-            known = found.setdefault(row.group, {})
-            known |= {name: flag for name, flag in (item.categories or {}).items() if flag}
-    if not any(found.values()):
-        raise DataError(
-            f"{source.categories_from}: no row has a category flag for {source.path} to take; "
-            "name a file that has, or leave categories_from out"
-        )
-    return found
-
-
-def _read_beside(path: str, source: Source, data: Data, folder: Path) -> list[Row]:
-    """Rows of another file that a source names, with labels or without.
+    """The prompts of the files that a source is kept apart from, whatever their labels.
 
     A source that names its columns shares them with these files.
     """
     columns = None if source.columns is None else Columns(**source.columns)
-    return read_rows(
-        find_source(path, data.root, folder),
-        columns=columns,
-        labels=None if columns is None else source.labels,
-        unlabelled=True,
-    ).rows
+    tables = [
+        read_rows(
+            find_source(other, data.root, folder),
+            columns=columns,
+            labels=None if columns is None else source.labels,
+            unlabelled=True,
+        )
+        for other in source.apart_from
+    ]
+    return {row.group for table in tables for row in table.rows}
 
 
-def _flag(row: Row, flags: Mapping[str, Mapping[str, bool | None]]) -> Row:
-    """The row with the flags of its prompt on each unsafe item that has none of its own."""
-    if row.group not in flags:
-        return row
-    return replace(
-        row,
-        items=tuple(
-            replace(item, categories=flags[row.group])
-            if not item.categories and (item.unsafe or 0) >= 0.5
-            else item
-            for item in row.items
-        ),
-    )
+def _flagged(
+    rows: Sequence[Row], as_read: Sequence[Row], source: Source, data: Data, folder: Path
+) -> list[Row]:
+    """The rows with the flags that `categories_from` has of their prompts.
+
+    Raises:
+        DataError: none of them takes any.
+    """
+    if source.categories_from is None or not rows:
+        return list(rows)
+    beside = read_rows(find_source(source.categories_from, data.root, folder), unlabelled=True)
+    prompts = {row.id: row.group for row in as_read}
+    flagged, taken = take_flags(rows, prompts, flags_by_prompt(beside.rows), source)
+    if not taken:
+        raise DataError(
+            f"{source.path}: no unsafe row lacks flags and has a prompt that "
+            f"{source.categories_from} flags; name a file of its prompts, or leave "
+            "categories_from out"
+        )
+    return flagged
 
 
 def _count_unsafe(rows: Iterable[Row]) -> int:

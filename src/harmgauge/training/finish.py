@@ -104,8 +104,9 @@ def make_bundle(job: Job, out: Path) -> Path:
         before, after, labels = _before_and_after(job, gauge)
         loss = check_loss(before, after, labels)
         # Of costs that stay: rounding what was rounded before says nothing.
-        lost = {"n": len(before), **loss} | (_export_of(job.kept) if job.kept else {})
-        metrics.append(lost | {"data": EXPORT, **report.to_dict()})
+        earlier = {} if job.kept is None else _export_of(job.kept)
+        lost = {"n": len(before), **loss, **earlier}
+        metrics.append({**lost, "data": EXPORT, **report.to_dict()})
     manifest = replace(manifest, metrics=(*manifest.metrics, *metrics))
     card = out / "card.md"
     card.write_text(model_card(manifest), encoding="utf-8")

@@ -75,7 +75,8 @@ class Source(Section):
     categories: list[str] | dict[str, list[str]] | None = None
     """the gauge's categories of all unsafe rows, or those of each upstream flag or `category`"""
     categories_from: str | None = None
-    """file with category flags of prompts; an unsafe row without flags takes those of its prompt"""
+    """file, under the same licence, with category flags of prompts: an unsafe row without flags
+    takes those of its prompt"""
     exhaustive: bool = False
     """of an unsafe row with flags, the categories that are not flagged are absent, not unknown"""
 
