@@ -19,7 +19,6 @@ RECIPES = (
     "mini-fourth",
     "mini-fifth",
     "mini-sixth",
-    "mini-seventh",
     "mini",
     "midi-first",
     "midi-second",

@@ -27,7 +27,7 @@ SECTIONS = {
 }
 
 OPEN = (
-    *("mini-fourth", "mini-fifth", "mini-sixth", "mini-seventh", "mini"),
+    *("mini-fourth", "mini-fifth", "mini-sixth", "mini"),
     *("midi-first", "midi-second", "midi-third", "midi"),
     "teacher-open-mpnet",
 )
