@@ -75,6 +75,25 @@ def test_columns_can_be_named(score_file, tiny_gauge):
     assert row["cost"] == tiny_gauge.verdict(Exchange(response="a cat")).cost
 
 
+def test_a_named_column_that_no_row_has_is_a_mistake_in_the_call(run, tiny_bundle, tmp_path):
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text("q,a\nhello,a cat\n")
+    options = ("--prompt-column", "q", "--response-column", "answer")
+    result = run("score", "--gauge", tiny_bundle, "--input", source, "--output", target, *options)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].endswith(
+        "in.csv: there is no column 'answer'; found a, q"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_rows_without_a_named_column_are_the_mistake_of_these_rows(score_file):
+    content = jsonl({"a": "a cat"}, {"q": "hello"}, {"a": "a dog"})
+    result, rows = score_file("in.jsonl", content, "--prompt-column", "q")
+    assert result.exit_code == 1
+    assert [row["error"] is None for row in rows] == [False, True, False]
+
+
 # name: file name, content, for each row a part of its error, or None where it is judged
 BAD = {
     "not a string": ("in.jsonl", jsonl({"prompt": "hello"}, {"prompt": 3}), [None, "found int"]),

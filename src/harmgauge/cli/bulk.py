@@ -43,6 +43,17 @@ class Columns:
     prompt: str | None = None
     response: str | None = None
 
+    def check(self, records: Sequence[Record | DataError], source: Path) -> None:
+        """See that the named columns are there: in none of many rows is no matter of the rows.
+
+        Raises:
+            DataError: one of them is in no record.
+        """
+        found = [record for record in records if isinstance(record, dict)]
+        for name in (self.prompt, self.response):
+            if found and name is not None and not any(name in record for record in found):
+                raise DataError(f"{source}: there is no column {name!r}; found {shown(found[0])}")
+
     def exchange(self, record: Record) -> Exchange:
         """Read one record.
 
@@ -86,7 +97,8 @@ def score_file(
         How many rows there were, and the numbers of those that could not be judged.
 
     Raises:
-        DataError: the file cannot be read at all, or the output is the input.
+        DataError: the file cannot be read at all, a named column is not in its first rows, or the
+            output is the input.
     """
     if output is not None and output.exists() and source.exists() and output.samefile(source):
         raise DataError(
@@ -96,6 +108,8 @@ def score_file(
     count, failed = 0, []
     with _writer(output, source) as write, _progress(output) as advance:
         for chunk in chunks(iter_records(source), CHUNK):
+            if count == 0:
+                columns.check([record for _, record in chunk], source)
             items = [_item(record, columns) for _, record in chunk]
             for (number, record), verdict in zip(
                 chunk, _judge(gauge, items, threshold), strict=True
