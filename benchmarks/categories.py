@@ -46,18 +46,18 @@ def main() -> None:
         rows = [row for row in loaded.rows if options.part == "train" or held_out(row)]
         loaded.rows[:] = draw_rows(rows, options.cap, recipe.data.seed)
     print(f"{sum(len(loaded.rows) for loaded in sources)} rows of {len(sources)} sources")
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: dict[str, dict[str, dict[str, Any]]] = {}  # by category and gauge
     names = [each for each in options.gauges if "=" not in each]
     for name in names:
         for category, entry in _figures(name, sources).items():
-            found.setdefault(category, []).append({"gauge": name, **entry})
+            found.setdefault(category, {})[name] = entry
     print("against all others, and against the unsafe ones among them:")
     print("| category | flagged |", *(f"{name} |" for name in names))
     print("|---|---|" + "---|" * len(names))
-    for category, entries in sorted(found.items()):
-        by_gauge = {entry["gauge"]: entry for entry in entries}
+    for category, by_gauge in sorted(found.items()):
+        flagged = next(iter(by_gauge.values()))["flagged"]
         cells = (_cell(by_gauge.get(name)) for name in names)
-        print(f"| {category} | {entries[0]['flagged']} |", *(f"{cell} |" for cell in cells))
+        print(f"| {category} | {flagged} |", *(f"{cell} |" for cell in cells))
 
 
 def _figures(name: str, sources: list[LoadedSource]) -> dict[str, dict[str, Any]]:

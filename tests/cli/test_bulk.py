@@ -115,6 +115,11 @@ BAD = {
         jsonl({"prompt": "hello"}, {"question": "hello"}),
         [None, "found question"],
     ),
+    "nulls alone": (
+        "in.jsonl",
+        jsonl({"prompt": None}, {"id": 1, "prompt": None, "messages": []}, {"prompt": "cat"}),
+        ["nothing to judge in prompt", "to judge in prompt or messages", None],
+    ),
     "no known column": ("in.csv", "question\nhello\ncat\n", ["found question"] * 2),
     "no header": ("in.csv", "how do i bake bread\ncat\n", ["has the file a header?"]),
     "a misspelt column": ("in.csv", "prompt, Response\nhello,cat\n", ["is not 'response'"]),

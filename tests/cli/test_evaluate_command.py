@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from harmgauge.cli.evaluate import evaluate
+from harmgauge.cli.training import training
 from stub_scorer import Stub
 
 
@@ -107,6 +108,23 @@ def test_bag_of_words_trains_on_the_rows_of_a_recipe(toy, tmp_path):
     elsewhere = run(toy, "--train", recipe, "--data-root", tmp_path / "none")
     assert "toy/test.jsonl" in str(elsewhere.exception)
     assert "there is no file" in str(run(toy, "--train", tmp_path / "none.yaml").exception)
+
+
+@pytest.mark.parametrize("changed", ["rows", "valid", "apart", "flags"])
+def test_bag_of_words_is_kept_by_all_files_that_its_recipe_names(tmp_path, changed):
+    pytest.importorskip("pydantic")
+    for name in ("rows", "valid", "apart", "flags"):
+        (tmp_path / f"{name}.jsonl").write_text('{"prompt": "a"}\n')
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        "{name: r, licence: MIT, base: none, data: {train: [{path: rows.jsonl, licence: MIT,"
+        "apart_from: [apart.jsonl], categories_from: flags.jsonl}],"
+        "valid: [{path: valid.jsonl, licence: MIT}]}}"
+    )
+    before, same = (training([str(recipe)], str(tmp_path), {}).identity for _ in range(2))
+    (tmp_path / f"{changed}.jsonl").write_text('{"prompt": "b"}\n')
+    after = training([str(recipe)], str(tmp_path), {}).identity
+    assert before == same != after
 
 
 def test_each_gauge_has_the_bag_of_words_of_its_own_rows(toy, tmp_path):

@@ -27,10 +27,10 @@ NAN = math.nan
 NAMES = ["privacy_violation", "self_harm", "hate_speech_offensive_language"]
 
 
-def said(unsafe, upstream=None, meta=None, **source):
+def said(unsafe, upstream=None, category=None, **source):
     item = Item(Exchange("hello"), unsafe, categories=upstream)
     source = Source(path="rows.jsonl", licence="CC0-1.0", **source)
-    return item_flags(item, meta or {}, source, NAMES)
+    return item_flags(item, category, source, NAMES)
 
 
 def flags(*values):
@@ -56,9 +56,9 @@ def test_what_is_not_flagged_is_unknown_unless_flags_are_exhaustive():
 def test_a_source_can_map_upstream_values():
     stated = {"Threats": ["hate_speech_offensive_language", "self_harm"], "doxing": NAMES[0]}
     assert said(1.0, {"threats": True, "doxing": False}, categories=stated) == flags(NAN, 1, 1)
-    assert said(0.6, None, {"category": "doxing"}, categories=stated) == flags(1, NAN, NAN)
+    assert said(0.6, None, "doxing", categories=stated) == flags(1, NAN, NAN)
     # Without a map the column may hold anything.
-    assert said(1.0, None, {"category": "self_harm"}) == flags(NAN, NAN, NAN)
+    assert said(1.0, None, "self_harm") == flags(NAN, NAN, NAN)
     assert said(1.0, None, categories=NAMES[2]) == flags(NAN, NAN, 1)
     assert said(1.0, None, categories=[NAMES[2]], exhaustive=True) == flags(0, 0, 1)
 

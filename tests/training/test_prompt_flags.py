@@ -63,7 +63,8 @@ def test_rows_with_flags_or_a_kind_of_their_own_keep_these(load):
     assert said(loaded) == {"a False": None, "b False": {"self_harm": True}}
     names = ("privacy_violation", "self_harm")
     of_row = {
-        row.group: item_flags(row.items[0], row.meta, loaded.source, names) for row in loaded.rows
+        row.group: item_flags(row.items[0], row.category, loaded.source, names)
+        for row in loaded.rows
     }
     assert of_row["a"][0] == 1
     assert of_row["b"][1] == 1
@@ -81,7 +82,7 @@ def test_what_another_row_does_not_know_is_unknown_and_safe_rows_say_nothing(loa
     loaded = load(ROWS, flags, exhaustive=True)
     names = ("animal_abuse", "self_harm", "child_abuse")
     item = next(row.items[0] for row in loaded.rows if row.items[0].categories)
-    unknown, flagged, absent = item_flags(item, {}, loaded.source, names)
+    unknown, flagged, absent = item_flags(item, None, loaded.source, names)
     assert math.isnan(unknown)
     assert (flagged, absent) == (1, 0)
 

@@ -50,9 +50,9 @@ class Columns:
             DataError: one of them is in no record.
         """
         found = [record for record in records if isinstance(record, dict)]
-        for name in (self.prompt, self.response):
-            if found and name is not None and not any(name in record for record in found):
-                raise DataError(f"{source}: there is no column {name!r}; found {shown(found[0])}")
+        for name in self._named:
+            if found and not any(name in record for record in found):
+                raise DataError(f"{source}: {_no_column(name, found[0])}")
 
     def exchange(self, record: Record) -> Exchange:
         """Read one record.
@@ -60,10 +60,10 @@ class Columns:
         Raises:
             ExchangeError: a column is missing, or holds something that cannot be judged.
         """
-        if self.prompt is not None or self.response is not None:
-            for name in (self.prompt, self.response):
-                if name is not None and name not in record:
-                    raise ExchangeError(f"there is no column {name!r}; found {shown(record)}")
+        if self._named:
+            for name in self._named:
+                if name not in record:
+                    raise ExchangeError(_no_column(name, record))
             return _pair(
                 None if self.prompt is None else record[self.prompt],
                 None if self.response is None else record[self.response],
@@ -76,10 +76,16 @@ class Columns:
             return _pair(prompt, response)
         if record.get("text") is not None:
             return Exchange(prompt=record["text"])
+        if empty := [name for name in _COLUMNS if name in record]:
+            raise ExchangeError(f"there is nothing to judge in {' or '.join(empty)}")
         raise ExchangeError(
-            f"there is nothing in a column {', '.join(_COLUMNS)}; found {shown(record)}; name "
+            f"there is no column {', '.join(_COLUMNS)}; found {shown(record)}; name "
             "yours with --prompt-column or --response-column"
         )
+
+    @property
+    def _named(self) -> list[str]:
+        return [name for name in (self.prompt, self.response) if name is not None]
 
 
 def score_file(
@@ -176,6 +182,10 @@ def _judge(
         else Verdict(None, None, None, at, gauge=gauge.id, error=str(item))
         for item in items
     ]
+
+
+def _no_column(name: str, record: Record) -> str:
+    return f"there is no column {name!r}; found {shown(record)}"
 
 
 def _pair(prompt: Any, response: Any) -> Exchange:

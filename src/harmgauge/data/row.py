@@ -25,6 +25,11 @@ class Item:
     categories: Mapping[str, bool | None] | None = None
     """upstream category flags; a flag of None is unknown, not False"""
 
+    @property
+    def is_unsafe(self) -> bool:
+        """Whether it is known to be unsafe."""
+        return self.unsafe is not None and self.unsafe >= 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -44,6 +49,11 @@ class Row:
     @property
     def is_pair(self) -> bool:
         return len(self.items) == 2
+
+    @property
+    def category(self) -> str | None:
+        """What upstream calls its kind of harm: the column `category`, else `kind`."""
+        return self.meta.get("category", self.meta.get("kind"))
 
     @property
     def group(self) -> str:

@@ -41,10 +41,10 @@ def recognise(columns: frozenset[str]) -> Schema:
             f" ({nearest.name} has no column {unknown}, perhaps the label; "
             f"--schema {nearest.name} ignores it)"
         )
-    all_known = "; ".join(f"{schema.name}: {schema.signature}" for schema in SCHEMAS.values())
     raise DataError(
         f"columns found: {found}; no known schema fits{refused}; name the columns with "
-        f"--prompt-column, --response-column, --label-column; known schemas are {all_known}"
+        f"--prompt-column, --response-column, --label-column; known schemas are "
+        f"{', '.join(SCHEMAS)}, and docs/data.md shows the columns of each"
     )
 
 

@@ -22,19 +22,19 @@ MOST_WEIGHT = 10.0
 
 
 def item_flags(
-    item: Item, meta: Mapping[str, str], source: Source, names: Sequence[str]
+    item: Item, category: str | None, source: Source, names: Sequence[str]
 ) -> tuple[float, ...]:
     """What is known of each category of a text: 1 flagged, 0 not, NaN unknown.
 
     A text that is known to be safe has none. Of an unsafe one, flags are those that bear a
-    category's name or that the source's `categories` map to it, its `category` column, or else its
-    `kind`, counting as a flag where there is such a map. What is not flagged is unknown, unless
+    category's name or that the source's `categories` map to it, `category` counting as a flag where
+    there is such a map and no other flag. What is not flagged is unknown, unless
     the source says that its flags are `exhaustive`. Of a text whose raters mostly found it safe
     nothing is known.
 
     Args:
         item: the text.
-        meta: other columns of its row.
+        category: `Row.category`.
         source: where it comes from.
         names: categories to look for.
     """
@@ -49,9 +49,8 @@ def item_flags(
         said = {name: [True] for name in source.categories}
     elif source.categories is not None:
         stated = source.categories
-        kind = meta.get("category", meta.get("kind"))
-        if not upstream and kind is not None:
-            upstream = {category_key(kind): True}
+        if not upstream and category is not None:
+            upstream = {category_key(category): True}
     for key, flag in upstream.items():
         for name in stated.get(key, (key,)):
             said.setdefault(name, []).append(flag)
@@ -73,7 +72,7 @@ def flagged(
     return [
         replace(
             example,
-            flags=tuple(item_flags(item, row.meta, source, names) for item in row.items),
+            flags=tuple(item_flags(item, row.category, source, names) for item in row.items),
         )
         for example, (row, source) in zip(examples, rows, strict=True)
     ]
@@ -132,7 +131,7 @@ def _count(
     names: Sequence[str], sources: Iterable[LoadedSource], *, fitted: bool = False
 ) -> list[tuple[int, int]]:
     flags = [
-        item_flags(item, row.meta, loaded.source, names)
+        item_flags(item, row.category, loaded.source, names)
         for loaded in sources
         for row in loaded.rows
         if not (fitted and held_out(row))

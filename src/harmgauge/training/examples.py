@@ -160,7 +160,7 @@ def row_weights(loaded: LoadedSource) -> Callable[[Row], float]:
     """What a row counts, by the recipe; with `balance`, safe and unsafe singles count alike."""
     weight = loaded.source.weight
     singles = [row for row in loaded.rows if _is_labelled_single(row)]
-    unsafe = sum(map(_is_unsafe, singles))
+    unsafe = sum(row.items[0].is_unsafe for row in singles)
     safe = len(singles) - unsafe
     if not loaded.source.balance or not safe or not unsafe:
         return lambda row: weight
@@ -169,17 +169,13 @@ def row_weights(loaded: LoadedSource) -> Callable[[Row], float]:
     def balanced(row: Row) -> float:
         if not _is_labelled_single(row):
             return weight
-        return weight * half / (unsafe if _is_unsafe(row) else safe)
+        return weight * half / (unsafe if row.items[0].is_unsafe else safe)
 
     return balanced
 
 
 def _is_labelled_single(row: Row) -> bool:
     return not row.is_pair and row.items[0].unsafe is not None
-
-
-def _is_unsafe(row: Row) -> bool:
-    return (row.items[0].unsafe or 0) >= 0.5
 
 
 def _load(source: Source, data: Data, folder: Path) -> LoadedSource:
@@ -271,7 +267,7 @@ def _flagged(
 
 
 def _count_unsafe(rows: Iterable[Row]) -> int:
-    return sum((item.unsafe or 0) >= 0.5 for row in rows for item in row.items)
+    return sum(item.is_unsafe for row in rows for item in row.items)
 
 
 def find_source(path: str, root: str, folder: Path) -> str | Path:

@@ -60,7 +60,7 @@ def measure(gauge: Gauge, sources: Sequence[LoadedSource]) -> tuple[Measured, Pa
     for loaded in sources:
         weigh = row_weights(loaded)
         flags += [
-            item_flags(item, row.meta, loaded.source, names)
+            item_flags(item, row.category, loaded.source, names)
             for row in loaded.rows
             for item in row.items
         ]

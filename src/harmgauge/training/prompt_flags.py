@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from ..data.row import Item, Row
+from ..data.row import Row
 from .recipe import Source
 
 Flags = Mapping[str, bool | None]
@@ -17,7 +17,7 @@ def flags_by_prompt(rows: Iterable[Row]) -> dict[str, Flags]:
     found: dict[str, dict[str, bool | None]] = {}
     for row in rows:
         for item in row.items:
-            if item.categories and (item.unsafe is None or _is_unsafe(item)):
+            if item.categories and (item.unsafe is None or item.is_unsafe):
                 known = found.setdefault(row.group, {})
                 for name, flag in item.categories.items():
                     said = (known.get(name, False), flag)
@@ -39,7 +39,7 @@ def take_flags(
     named = isinstance(source.categories, dict)
     taken = [
         row
-        if named and row.meta.get("category", row.meta.get("kind")) is not None
+        if named and row.category is not None
         else _with_flags(row, flags.get(prompts[row.id], {}))
         for row in rows
     ]
@@ -48,11 +48,7 @@ def take_flags(
 
 def _with_flags(row: Row, flags: Flags) -> Row:
     items = tuple(
-        replace(item, categories=flags) if _is_unsafe(item) and not item.categories else item
+        replace(item, categories=flags) if item.is_unsafe and not item.categories else item
         for item in row.items
     )
     return replace(row, items=items) if flags and items != row.items else row
-
-
-def _is_unsafe(item: Item) -> bool:
-    return (item.unsafe or 0) >= 0.5

@@ -127,7 +127,7 @@ def _is_answer(row: Row, safe_only: bool) -> bool:
     item = row.items[0]
     if row.is_pair or item.exchange.response is None:
         return False
-    return not (safe_only and (item.unsafe or 0) >= 0.5)
+    return not (safe_only and item.is_unsafe)
 
 
 def _split_off(train: Sequence[LoadedSource], data: Data) -> list[LoadedSource]:
@@ -156,4 +156,4 @@ def _cap(loaded: LoadedSource, cap: int | None, seed: int) -> None:
 def _keep(loaded: LoadedSource, rows: list[Row]) -> None:
     loaded.rows = rows
     loaded.report.used = len(rows)
-    loaded.report.unsafe = sum((row.items[0].unsafe or 0) >= 0.5 for row in rows)
+    loaded.report.unsafe = sum(row.items[0].is_unsafe for row in rows)
