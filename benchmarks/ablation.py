@@ -48,8 +48,12 @@ def changes(noise: Path | None, folder: Path) -> dict[str, Change]:
     """What each run does otherwise than the whole recipe."""
     known: dict[str, Change] = {
         WHOLE: lambda recipe: recipe,
+        "without cleaning": lambda recipe: with_section(recipe, "data", clean=False),
         "without templates": lambda recipe: only(recipe, lambda own: not is_made(own.path)),
-        "without refusals put first": lambda recipe: each(recipe, refusal_first=0.0),
+        "a third of the templates": a_third_made,
+        "without refusals": lambda recipe: each(
+            only(recipe, lambda own: own.refused is None), refusal_first=0.0
+        ),
         "without a teacher": without_teacher,
         "without averaged weights": lambda recipe: with_section(recipe, "optim", ema=None),
         "prompts alone": lambda recipe: only(recipe, lambda own: asks(own, recipe, folder)),
@@ -86,6 +90,17 @@ def without_teacher(recipe: Recipe) -> Recipe:
     recipe = only(recipe, lambda own: not own.unlabelled)
     recipe = with_section(recipe, "loss", sign=1.0)
     return recipe.model_copy(update={"distil": None})
+
+
+def a_third_made(recipe: Recipe) -> Recipe:
+    """Caps of made sources a third of what they are; of what has none, all stays."""
+    sources = [
+        own.model_copy(update={"cap": max(1, own.cap // 3)})
+        if own.cap and is_made(own.path)
+        else own
+        for own in recipe.data.train
+    ]
+    return with_section(recipe, "data", train=sources)
 
 
 def is_made(path: str) -> bool:
@@ -139,8 +154,10 @@ def table(found: Mapping[str, Mapping[str, Figure]]) -> list[str]:
 def cell(figure: Figure | None, sign: str = "") -> str:
     if figure is None or figure.value is None:
         return "-"
-    value, low, high = (f"{each:{sign}.3f}" for each in (figure.value, figure.low, figure.high))
-    return f"{value} [{low}, {high}] ({figure.n})"
+    value = f"{figure.value:{sign}.3f}"
+    if figure.low is not None and figure.high is not None:
+        value += f" [{figure.low:{sign}.3f}, {figure.high:{sign}.3f}]"
+    return f"{value} ({figure.n})"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -20,6 +20,7 @@ data:
     - {path: chats.jsonl, licence: MIT, name: asked, part: prompt, label: 0}
     - {path: chats.jsonl, licence: MIT, name: taught, unlabelled: true}
     - {path: "templates:twins:train", licence: Apache-2.0, cap: 10}
+    - {path: chats.jsonl, licence: MIT, name: refused, refused: train}
   valid:
     - {path: chats.jsonl, licence: MIT}
 distil: {teachers: [teacher.npz]}
@@ -52,16 +53,20 @@ def test_each_run_differs_in_the_one_thing_it_names(ablation, tmp_path):
         name: [source.name or source.path.split(":")[0] for source in run.data.train]
         for name, run in runs.items()
     }
-    every = ["chats.jsonl", "asked", "taught", "templates"]
-    assert names.pop("without templates") == every[:3]
-    assert names.pop("without a teacher") == ["chats.jsonl", "asked", "templates"]
+    every = ["chats.jsonl", "asked", "taught", "templates", "refused"]
+    assert names.pop("without templates") == [*every[:3], "refused"]
+    assert names.pop("without refusals") == every[:4]
+    assert names.pop("without a teacher") == ["chats.jsonl", "asked", "templates", "refused"]
     assert names.pop("prompts alone") == ["asked", "templates"]
-    assert names.pop("responses and exchanges alone") == ["chats.jsonl", "taught"]
+    assert names.pop("responses and exchanges alone") == ["chats.jsonl", "taught", "refused"]
     assert all(found == every for found in names.values())
 
     taught, alone = whole.loss.sign, runs["without a teacher"]
     assert (taught, alone.loss.sign, alone.distil) == (0.3, 1.0, None)
-    assert not any(s.refusal_first for s in runs["without refusals put first"].data.train)
+    assert not any(s.refusal_first for s in runs["without refusals"].data.train)
+    caps = [source.cap for source in runs["a third of the templates"].data.train]
+    assert caps == [None, None, None, 3, None]
+    assert not runs["without cleaning"].data.clean
     assert (whole.optim.ema, runs["without averaged weights"].optim.ema) == (0.99, None)
     assert runs["doubted labels weighed down"].data.weights == str(tmp_path / "noise.json")
     changed = {name for name, run in runs.items() if run != whole}

@@ -110,6 +110,23 @@ def test_a_failed_write_leaves_the_older_bundle(bundle, tmp_path):
     assert [path.name for path in bundle.parent.iterdir()] == ["tiny"]
 
 
+def test_what_interrupts_the_exchange_of_two_bundles_leaves_the_older(bundle, monkeypatch):
+    files = {name: bundle / name for name in read_bundle(bundle).files}
+    moves = []
+
+    def interrupted(source, target):
+        moves.append(target)
+        if len(moves) == 2:
+            raise KeyboardInterrupt
+        Path(source).rename(target)
+
+    monkeypatch.setattr("harmgauge.bundle.os.replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_bundle(bundle, replace(MANIFEST, name="newer"), files)
+    assert read_bundle(bundle).name == "tiny"
+    assert len(moves) == 3
+
+
 def test_a_kill_at_any_write_leaves_a_bundle_or_says_where_it_is(bundle, tmp_path):
     files = {name: bundle / name for name in read_bundle(bundle).files}
     newer = replace(MANIFEST, name="newer")

@@ -132,8 +132,11 @@ def test_the_scale_fits_the_labels_and_the_order_stays(manifest, method):
 def test_labels_of_one_kind_are_refused(manifest, method):
     labelled, raw = texts(100)
     alike = replace(labelled, label=np.zeros(100))
-    with pytest.raises(DataError, match="own that a calibration is fitted to"):
+    with pytest.raises(DataError, match=r"own has \d+ safe and 0 unsafe texts; add"):
         recalibrate(manifest, alike, raw, method, "own")
+    doubtful = replace(labelled, label=np.where(np.arange(100) % 2, 0.4, 0.0))  # none is unsafe
+    with pytest.raises(DataError, match=r"and 0 unsafe texts; add"):
+        recalibrate(manifest, doubtful, raw, method, "own")
 
 
 def test_isotonic_needs_many_of_each_kind(manifest):

@@ -8,11 +8,12 @@ look for it. Environments that are there already are kept.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import venv
 from pathlib import Path
+
+from harmgauge.files import cache_root
 
 HERE = Path(__file__).resolve().parent
 PEERS = {
@@ -26,8 +27,7 @@ BESIDES = {"forcefield": ["onnxruntime>=1.17"]}  # without its other, heavy extr
 
 
 def main() -> int:
-    cache = Path(os.environ.get("HARMGAUGE_CACHE") or Path.home() / ".cache" / "harmgauge")
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else cache / "peers").resolve()
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else cache_root() / "peers").resolve()
     folder.mkdir(parents=True, exist_ok=True)
     link = HERE / "venvs"
     if link.is_symlink():

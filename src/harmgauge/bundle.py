@@ -99,6 +99,13 @@ class Manifest:
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
+    def rows_in_words(self) -> str:
+        """How much it was trained on."""
+        rows = sum(source.get("rows") or 0 for source in self.data)
+        sources = "1 source" if len(self.data) == 1 else f"{len(self.data)} sources"
+        return f"{rows} rows of {sources}" if self.data else "data that is not known"
+
+    @property
     def category_names(self) -> tuple[str, ...]:
         """The outputs that are categories, which stand next to the cost."""
         return tuple(name for name in self.outputs[1:] if not is_member(name))
@@ -217,9 +224,14 @@ def write_bundle(folder: Path, manifest: Manifest, files: Mapping[str, Path]) ->
             shutil.copyfile(source, new / name)
         manifest = replace(manifest, files={name: sha256(new / name) for name in sorted(files)})
         (new / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
-        if folder.exists():
-            os.replace(folder, Path(scratch) / "old")
-        os.replace(new, folder)
+        old = Path(scratch) / "old"
+        try:
+            if folder.exists():
+                os.replace(folder, old)
+            os.replace(new, folder)
+        finally:
+            if old.exists() and not folder.exists():  # stopped between the two
+                os.replace(old, folder)
     return manifest
 
 

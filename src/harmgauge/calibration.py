@@ -135,26 +135,19 @@ def fit(
 
 
 def fit_bias(
-    calibration: Calibration,
-    raw: ArrayLike,
-    unsafe: ArrayLike,
-    weight: ArrayLike | None = None,
-    *,
-    data: str,
+    calibration: Calibration, raw: ArrayLike, unsafe: ArrayLike, *, data: str
 ) -> Calibration:
     """Fit the bias alone, by maximum likelihood: the shape of the map is kept.
 
     Arguments and errors as for `fit`, which smooths the targets in the same way.
     """
-    scores, targets, weights, prior = _fitting(raw, unsafe, weight, data)
+    scores, targets, weights, prior = _fitting(raw, unsafe, None, data)
     scaled = replace(calibration, bias=0.0).cost(scores)
     _, bias = _logistic(np.zeros_like(scores), targets, weights, offset=scaled)
     return replace(calibration, bias=bias, prior=prior, data=data, n=int(scores.size))
 
 
-def fit_isotonic(
-    raw: ArrayLike, unsafe: ArrayLike, weight: ArrayLike | None = None, *, data: str
-) -> Calibration:
+def fit_isotonic(raw: ArrayLike, unsafe: ArrayLike, *, data: str) -> Calibration:
     """Fit a map of any rising shape, by centred isotonic regression.
 
     Isotonic regression (Zadrozny and Elkan, 2002) is flat over blocks of scores, which would tie
@@ -170,16 +163,15 @@ def fit_isotonic(
         from scipy.optimize import isotonic_regression
     except ModuleNotFoundError:
         raise needs_extra("train", "isotonic calibration (scipy)") from None
-    platt = fit(raw, unsafe, weight, data=data)
+    platt = fit(raw, unsafe, data=data)
     scores, labels = np.asarray(raw, np.float64), np.asarray(unsafe, np.float64)
-    weights = _weights(weight, labels)
     bins = max(1, min(_MAX_BINS, scores.size // _BIN))
     # Edges are scores of the data, so that no bin is empty, and equal scores share one.
     edges = np.unique(np.quantile(scores, np.arange(bins) / bins, method="lower"))
     bin_of = np.searchsorted(edges, scores, side="right") - 1
-    mass = np.bincount(bin_of, weights)
-    centre = np.bincount(bin_of, weights * scores) / mass
-    share = (np.bincount(bin_of, weights * labels) + probability(platt.cost(centre))) / (mass + 1)
+    mass = np.bincount(bin_of)
+    centre = np.bincount(bin_of, scores) / mass
+    share = (np.bincount(bin_of, labels) + probability(platt.cost(centre))) / (mass + 1)
     blocks = isotonic_regression(share, weights=mass + 1)
     start = blocks.blocks[:-1]
     x = np.add.reduceat(mass * centre, start) / np.add.reduceat(mass, start)

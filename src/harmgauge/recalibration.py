@@ -141,6 +141,8 @@ def _fault(method: Method, texts: Labelled, data: str, least: int) -> str | None
             f"{data} has {safe} safe and {unsafe} unsafe texts; isotonic takes {ISOTONIC_ROWS}, "
             f"at least {ISOTONIC_OF_EACH} of each: add some, or use platt"
         )
+    if not safe or not unsafe:
+        return f"{data} has {safe} safe and {unsafe} unsafe texts; add texts of the other class"
     fitted = texts.label[~texts.held_out()]
     if not 0 < fitted.sum() < len(fitted):
         return (

@@ -58,14 +58,14 @@ def read_mapping(path: Path, what: str, see: str) -> dict[Any, Any]:
         raise RecipeError(f"cannot read {what} {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise RecipeError(f"{path} is not UTF-8; save it as UTF-8") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that no calendar has
         raise RecipeError(f"{path} is not valid YAML: {_where_broken(error)}") from None
     if not isinstance(values, dict):
         raise RecipeError(f"{path} must be a mapping of keys, see {see}")
     return values
 
 
-def _where_broken(error: yaml.YAMLError) -> str:
+def _where_broken(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return f"line {error.problem_mark.line + 1}: {error.problem or error.context}"
     return " ".join(str(error).split())

@@ -152,6 +152,12 @@ def test_a_program_that_fails_is_told_without_a_text(tmp_path, body, said):
     assert "secret" not in str(caught.value)
 
 
+def test_nor_is_a_text_told_in_the_escapes_in_which_it_was_handed_over(tmp_path):
+    scorer = program(tmp_path, "sys.exit('bad line: ' + sys.stdin.readline())")
+    with pytest.raises(HarmgaugeError, match="quotes a text and is not shown"):
+        scorer.scores(batch("розы и тюльпаны в нашем саду"), progress=False)
+
+
 def test_a_program_that_is_not_there_is_named(tmp_path):
     for first in ("./nothing", "no-such-program-of-mine"):
         with pytest.raises(RecipeError, match=r"cannot run .*No such file"):

@@ -214,6 +214,11 @@ def test_mistakes_are_named(tmp_path):
             r"s\.yaml is not valid YAML: line 4: [^\n]*$",
         ),
         (
+            "name: 2026-13-01\nsets:\n  - path: a.csv\n",
+            RecipeError,
+            r"s\.yaml is not valid YAML: month must be in 1\.\.12",
+        ),
+        (
             "{name: n, sets: [{path: a.csv, identity: {column: a, terms: {1: [b]}}}]}",
             RecipeError,
             r"identity\.terms\.1: this key is no text; put it in quo",

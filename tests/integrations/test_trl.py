@@ -38,7 +38,9 @@ def test_what_has_no_verdict_has_no_reward(tiny_gauge):
     chat = [{"role": "user", "content": "hello"}]
     assert reward([chat], [image]) == [None]
     assert reward(["hello"], [" \n"]) == [None]
-    assert reward([chat], [[]]) == [None]  # the prompt is not on trial
+    # The prompt is not on trial.
+    assert reward([chat], [[]]) == [None]
+    assert reward(["hello"], [None]) == [None]
 
 
 @pytest.mark.parametrize(

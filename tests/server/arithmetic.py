@@ -48,7 +48,7 @@ class Runtime:
         return np.stack([cost, *[cost + 0.1 * k for k in range(1, self.outputs)]], axis=1)
 
 
-def make_gauge(categories=CATEGORIES, threshold="fpr1"):
+def make_gauge(categories=CATEGORIES, threshold="fpr1", prior=None):
     tokenizer = make_tokenizer()
     start, end = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
     plain = Calibration(bias=0.0, temperature=1.0, prior=0.5, data="made up", n=100)
@@ -60,7 +60,7 @@ def make_gauge(categories=CATEGORIES, threshold="fpr1"):
         runtime="onnx",
         calibration=plain,
         calibration_by_kind={
-            "response": Calibration(bias=0.25, temperature=1.0, prior=0.5, data="made up", n=100)
+            "response": Calibration(bias=0.25, temperature=1.0, prior=0.3, data="made up", n=100)
         },
         licence="CC0-1.0",
         data=({"source": "made up", "licence": "CC0-1.0", "rows": 100},),
@@ -68,4 +68,4 @@ def make_gauge(categories=CATEGORIES, threshold="fpr1"):
         categories=dict.fromkeys(categories, plain),
         thresholds=(Threshold(threshold, 1.75, 0.01, 0.95, "made up", 300),),
     )
-    return Gauge(manifest, tokenizer, Runtime(1 + len(categories)))
+    return Gauge(manifest, tokenizer, Runtime(1 + len(categories)), prior=prior)

@@ -6,6 +6,7 @@ import json
 import logging
 
 import pytest
+from arithmetic import make_gauge
 from serving import envelope, serving
 
 from harmgauge.server.logs import JsonFormatter, OnceASecond
@@ -204,6 +205,17 @@ def test_info_tells_of_the_gauge(client, gauge):
     assert info["direction"] == "positive_is_unsafe"
     assert info["policy"] is None
     assert info["curves"] is None
+
+
+def test_info_has_the_cost_of_a_threshold_for_each_kind_that_a_prior_moves_otherwise(client):
+    assert "cost_by_kind" not in client.get("/info").json()["thresholds"][0]
+    with serving(gauge := make_gauge(prior=0.1)) as moved:
+        (threshold,) = moved.get("/info").json()["thresholds"]
+        scored = {"exchanges": [{"response": "cat"}, "cat"], "threshold": "fpr1"}
+        response, prompt = moved.post("/v1/score", json=scored).json()["verdicts"]
+    assert threshold["cost_by_kind"] == {"response": gauge.threshold("fpr1", "response")}
+    assert threshold["cost_by_kind"]["response"] == response["threshold"]
+    assert threshold["cost"] == prompt["threshold"] != response["threshold"]
 
 
 @dataclasses.dataclass

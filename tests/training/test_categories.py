@@ -6,19 +6,23 @@ import json
 import math
 import random
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 from tiny_task import write_rows
 
 import harmgauge
+from harmgauge.calibration import Calibration
 from harmgauge.data.row import Item
 from harmgauge.errors import BundleError, RecipeError
 from harmgauge.exchange import Exchange
 from harmgauge.training.bases import load_base
 from harmgauge.training.categories import item_flags, positive_weights
+from harmgauge.training.category_calibration import fit_categories
 from harmgauge.training.checkpoints import BEST
 from harmgauge.training.examples import Example
+from harmgauge.training.model import CostModel
 from harmgauge.training.pipeline import prepare, run
 from harmgauge.training.recipe import Model, Recipe, Source
 from tiny import MAX_TOKENS, WORDS
@@ -160,6 +164,33 @@ def test_what_the_data_cannot_support_is_left_out_and_named(bundle):
     card = (bundle / "README.md").read_text()
     assert "**Categories:** self_harm, privacy_violation." in card
     assert "Not supported: animal_abuse," in card
+
+
+def test_a_category_that_would_be_the_same_for_every_text_is_left_out():
+    flag = np.repeat([1.0, 0.0, NAN], [10, 500, 40])
+    noise = np.random.default_rng(0).normal(size=flag.size)
+    told, turned = (np.nan_to_num(each) + noise for each in (flag, -flag))
+    raw, flags = np.stack([told, turned], 1), np.stack([flag, flag], 1)
+    fitted = fit_categories(["told", "turned"], raw, flags, np.ones(flag.size), data="made")
+    assert list(fitted) == ["told"]
+    assert fitted["told"].n == 510
+
+
+def test_a_category_that_is_left_out_is_in_neither_model_nor_bundle(recipe, tmp_path, monkeypatch):
+    def fit_others(names, *_, **__):
+        return {name: Calibration(0, 1, 0.5, "none", 9) for name in names if name != "self_harm"}
+
+    monkeypatch.setattr("harmgauge.training.finish.fit_categories", fit_others)
+    monkeypatch.setattr("harmgauge.training.pipeline.train", lambda *_, **__: None)
+    monkeypatch.setattr("harmgauge.training.pipeline.draw_losses", lambda *_: None)
+    out = tmp_path / "run"
+    gauge = harmgauge.load(run(recipe(), tmp_path, out, quiet=True))
+    assert gauge.manifest.outputs == ("cost", "privacy_violation")
+    assert list(gauge.verdict("hello").categories) == ["privacy_violation"]
+    card = (out / "bundle" / "README.md").read_text(encoding="utf-8")
+    assert "**Categories:** privacy_violation." in card
+    model, _ = CostModel.load(out / "model")
+    assert model.spec.outputs == gauge.manifest.outputs
 
 
 def test_the_loss_has_a_term_of_its_own(bundle):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,6 +20,7 @@ from ..data.formats import Record, iter_records
 from ..data.schema import shown
 from ..errors import DataError, ExchangeError, HarmgaugeError
 from ..exchange import Exchange
+from ..files import whole_file
 from ..verdict import Verdict
 
 if TYPE_CHECKING:
@@ -230,22 +230,21 @@ def _writer(output: Path | None, source: Path) -> Iterator[Callable[[Record], No
     if output is None:
         yield echo_json
         return
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
     try:
-        with partial.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        with (
+            whole_file(output) as scratch,
+            scratch.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+        ):
             if output.suffix == ".csv":
                 table = csv.DictWriter(file, [*_columns(source), *_VERDICT], lineterminator="\n")
                 table.writeheader()
                 yield lambda row: table.writerow({k: _cell(v) for k, v in row.items()})
             else:
                 yield lambda row: print(to_json(row), file=file)
-        os.replace(partial, output)
     except OSError as error:
         raise DataError(
             f"{output} cannot be written ({type(error).__name__}); check its folder and the disk"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _columns(source: Path) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..data.hub import data_name
 from .noise import noise
 from .output import write_json
 from .reading import label_options, schema_options
@@ -167,8 +168,5 @@ def _read(
 
 def _names(files: Sequence[str]) -> dict[str, str]:
     """Short names to files: folder and file, since many sets are called train.jsonl."""
-    short = [
-        file if file.startswith("hub:") else "/".join(Path(file).resolve().parts[-2:])
-        for file in files
-    ]
+    short = [data_name(file) for file in files]
     return dict(zip(short if len(set(short)) == len(files) else files, files, strict=True))

@@ -35,13 +35,11 @@ def info(gauge: str | None, as_json: bool) -> None:
 
 def _lines(manifest: Manifest) -> list[str]:
     layout = manifest.layout
-    rows = sum(source.get("rows") or 0 for source in manifest.data)
-    sources = "1 source" if len(manifest.data) == 1 else f"{len(manifest.data)} sources"
     figures = [each for each in manifest.metrics if "storage" not in each]
     return [
         manifest.id,
         f"licence      {manifest.licence} (of the weights)",
-        f"data         {sources}, {rows} rows",
+        f"data         {manifest.rows_in_words}",
         *_table(manifest.data),
         *(f"teacher      {each['gauge']}, licence {each['licence']}" for each in manifest.teachers),
         f"base         {manifest.base.get('name')}, sha256 {manifest.base.get('sha256')}",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import HarmgaugeError, RecipeError, needs_extra
-from .reading import label_options, schema_options
+from .reading import is_stated, label_options, schema_options
 
 if TYPE_CHECKING:
     from ..evaluation.cache import Cache
@@ -117,14 +117,13 @@ def data_sets(
     """What to measure, and what of the suite is not there."""
     from ..evaluation.data_set import DataSet
 
-    stated = any(layout.values()) or meaning != {**meaning, "labels": None, "label": None}
     if suite is None:
         if not files:
             raise click.UsageError("name the FILEs to measure, or a suite with --suite")
         sets = [DataSet(file, **layout, **meaning) for file in dict.fromkeys(files)]
         shown = [each.shown for each in sets]
         return [_file(_named_apart(each, shown)) for each in sets], []
-    if files or stated:
+    if files or is_stated(layout, meaning):
         raise click.UsageError(
             "--suite says itself which files to measure and how to read them; leave out the rest, "
             "or write a suite of your own (docs/evaluate.md)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -66,12 +66,17 @@ def check_reading(files: Sequence[str], layout: dict[str, Any], meaning: dict[st
     """Raises:
     UsageError: it is stated how to read files, and there are none.
     """
-    stated = [*layout.values(), meaning["labels"], meaning["label"]]
-    if not files and (any(each is not None for each in stated) or meaning["part"] != WHOLE):
+    if not files and is_stated(layout, meaning):
         raise click.UsageError(
             "--schema, --*-column, --labels, --label and --part say how to read labelled rows; "
             "give --data FILE with them"
         )
+
+
+def is_stated(layout: Mapping[str, Any], meaning: Mapping[str, Any]) -> bool:
+    """Whether any of the options says how to read files."""
+    stated = (*layout.values(), meaning["labels"], meaning["label"])
+    return any(each is not None for each in stated) or meaning["part"] != WHOLE
 
 
 def label_map(labels: str | None) -> dict[str, float | None] | None:

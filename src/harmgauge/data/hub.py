@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, needs_extra
+from ..files import whole_file
 from .templates.family import TEMPLATES
 
 HUB = "hub:"
@@ -55,11 +55,9 @@ def fetch(hub_id: str, folder: Path, splits: Sequence[str] = (), **options: Any)
         if file.exists():
             raise DataError(f"{file} exists; name another folder, or remove it first")
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_name(f".{file.name}.part")
-        with temporary.open("w", encoding="utf-8") as lines:
+        with whole_file(file) as scratch, scratch.open("w", encoding="utf-8") as lines:
             for record in records:
                 lines.write(json.dumps(record, default=str) + "\n")
-        os.replace(temporary, file)
         written[file] = len(records)
     return written
 

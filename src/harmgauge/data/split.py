@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DataError, HarmgaugeError
+from ..files import whole_file
 from .columns import Columns
 from .fields import Fields
 from .normalise import normalise
@@ -78,9 +78,8 @@ def split(
         )
     folder.mkdir(parents=True, exist_ok=True)
     for part, file in files.items():
-        temporary = file.with_name(f".{file.name}.part")
-        temporary.write_text("".join(lines[part]), encoding="utf-8")
-        os.replace(temporary, file)
+        with whole_file(file) as scratch:
+            scratch.write_text("".join(lines[part]), encoding="utf-8")
     return Split(
         files,
         {part: len(lines[part]) for part in files},

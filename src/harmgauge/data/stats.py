@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DataError, needs_extra
+from ..files import whole_file
 from .lengths import Measure
 from .read import Table
 from .row import STRATA, Row
@@ -165,6 +166,5 @@ def plot(
     form = file.suffix[1:] or "png"
     if form not in figure.canvas.get_supported_filetypes():
         raise DataError(f"{file}: a picture cannot be {form}; name it .png, .svg or .pdf")
-    temporary = file.with_name(f".{file.name}.part")
-    figure.savefig(temporary, dpi=150, format=form)
-    temporary.replace(file)
+    with whole_file(file) as scratch:
+        figure.savefig(scratch, dpi=150, format=form)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -18,15 +17,15 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from ..files import cache_root, whole_file
 from .scorers import Scored
 
 PACKAGE = Path(__file__).parent.parent
 
 
 def default_folder() -> Path:
-    """Where entries lie if not told otherwise; HARMGAUGE_CACHE moves it."""
-    root = os.environ.get("HARMGAUGE_CACHE")
-    return (Path(root) if root else Path.home() / ".cache" / "harmgauge") / "evaluation"
+    """Where entries lie if not told otherwise."""
+    return cache_root() / "evaluation"
 
 
 class Cache:
@@ -86,15 +85,10 @@ class Cache:
     def _write(self, path: Path | None, write: Callable[[IO[bytes]], Any]) -> None:
         if path is None:
             return
-        scratch = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with scratch.open("wb") as file:
-                    write(file)
-                os.replace(scratch, path)
-            finally:
-                scratch.unlink(missing_ok=True)
+            with whole_file(path) as scratch, scratch.open("wb") as file:
+                write(file)
         except OSError as error:
             self.failure = error
 
@@ -120,7 +114,10 @@ def _read_scored(path: Path) -> Scored:
         )
 
 
-_LIBRARIES = ("numpy", "onnxruntime", "tokenizers", "torch", "transformers")
+_LIBRARIES = (
+    *("numpy", "onnxruntime", "tokenizers", "torch", "transformers"),
+    *("scikit-learn", "scipy"),  # of the bag of words
+)
 
 
 @cache
@@ -137,7 +134,7 @@ def _versions() -> dict[str, str]:
 
 _SCORING = (
     *("exchange.py", "windows.py", "scoring.py", "calibration.py", "scales.py", "gauge.py"),
-    "members.py",
+    *("members.py", "verdict.py", "training/model.py", "training/heads.py"),
     *("runtime", "evaluation/scorers"),
 )
 """modules between a text and its cost"""

@@ -61,10 +61,10 @@ def reward_function(
 
 
 def _exchange(number: int, prompt: Any, completion: Any) -> Any:
+    # Without an answer the prompt itself would be on trial.
     if isinstance(prompt, str) and (completion is None or isinstance(completion, str)):
-        return {"prompt": prompt, "response": completion}
+        return {"prompt": prompt, "response": completion or ""}
     if isinstance(prompt, list) and isinstance(completion, list):
-        # Without an answer the prompt itself would be on trial.
         return [*prompt, *completion] if completion else {"response": ""}
     raise ExchangeError(
         f"prompt and completion {number} must both be texts or both be lists of messages"

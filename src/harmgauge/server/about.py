@@ -136,11 +136,10 @@ def _thresholds(gauge: Gauge) -> list[dict[str, Any]]:
     entries = []
     for stored in gauge.manifest.thresholds:
         entry: dict[str, Any] = {"name": stored.name, "cost": gauge.threshold(stored.name)}
-        if stored.cost_by_kind:
-            entry["cost_by_kind"] = {
-                kind: gauge.threshold(stored.name, kind)  # type: ignore[arg-type]
-                for kind in stored.cost_by_kind
-            }
+        # A prior moves the scale of each kind from where it was.
+        by_kind = {kind: gauge.threshold(stored.name, kind) for kind in KINDS}
+        if differing := {kind: cost for kind, cost in by_kind.items() if cost != entry["cost"]}:
+            entry["cost_by_kind"] = differing
         entry["kinds"] = [kind for kind in KINDS if stored.promises(kind)]
         for key in ("false_positive_rate", "confidence", "data", "n"):
             entry[key] = getattr(stored, key)
@@ -149,6 +148,5 @@ def _thresholds(gauge: Gauge) -> list[dict[str, Any]]:
 
 
 def _description(manifest: Manifest) -> str:
-    rows = sum(source.get("rows") or 0 for source in manifest.data)
     base = manifest.base.get("name") or "a model of its own"
-    return f"on {base}, trained with {rows} rows of {len(manifest.data)} sources"
+    return f"on {base}, trained with {manifest.rows_in_words}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from tokenizers import Tokenizer
 
 from ..bundle import MANIFEST, Manifest, sha256
 from ..errors import RecipeError
+from ..files import cache_root
 from ..gauges import find
 from ..members import member_names
 from .model import CostModel, check_positions, new_cost_model
@@ -111,9 +111,8 @@ def _gauge(base: str, settings: Model) -> Base:
 
 
 def cache_folder() -> Path:
-    """Folder of base models made by `scripts/base_from_package.py`; HARMGAUGE_CACHE moves it."""
-    root = os.environ.get("HARMGAUGE_CACHE")
-    return (Path(root) if root else Path.home() / ".cache" / "harmgauge") / "bases"
+    """Folder of base models made by `scripts/base_from_package.py`."""
+    return cache_root() / "bases"
 
 
 def resolve_base(base: str) -> str:

@@ -38,12 +38,10 @@ def _origin(manifest: Manifest) -> list[str]:
     title = [f"# {manifest.name}", ""]
     if manifest.head and not manifest.data:
         return [*title, *_imported(manifest)]
-    rows = sum(source.get("rows") or 0 for source in manifest.data)
-    sources = "1 source" if len(manifest.data) == 1 else f"{len(manifest.data)} sources"
     return [
         *title,
         f"A gauge of harm for harmgauge. **Licence of the weights: {manifest.licence}.**",
-        f"Trained on {rows} rows of {sources}:",
+        f"Trained on {manifest.rows_in_words}:",
         "",
         *table(manifest.data),
         *_licences(manifest),

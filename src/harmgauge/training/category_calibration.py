@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from ..calibration import Calibration, Floats, fit, probability
 from ..evaluation.metrics import auroc
 
+_SPREAD = 0.05
+"""log-odds; a category whose scaled scores spread less (standard deviation) says the same of all"""
+
 
 def fit_categories(
     names: Sequence[str],
@@ -22,6 +25,9 @@ def fit_categories(
     data: str,
 ) -> dict[str, Calibration]:
     """Platt scaling of each category by itself, on the texts of which its flag is known.
+
+    A category is left out whose scores do not rise with its flags, so that its scale came out flat:
+    every text would have the same probability of it.
 
     Args:
         names: `[categories]`.
@@ -36,7 +42,10 @@ def fit_categories(
     fitted = {}
     for column, name in enumerate(names):
         known = ~np.isnan(flags[:, column])
-        fitted[name] = fit(raw[known, column], flags[known, column], weight[known], data=data)
+        scores = raw[known, column]
+        scale = fit(scores, flags[known, column], weight[known], data=data)
+        if scale.cost(scores).std() > _SPREAD:
+            fitted[name] = scale
     return fitted
 
 

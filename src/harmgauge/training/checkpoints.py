@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import HarmgaugeError, RecipeError
+from ..files import whole_file
 from .examples import Example
 from .model import CostModel
 from .processes import is_main, wait
@@ -84,15 +85,13 @@ def keep_trained_weights(accelerator: Accelerator) -> None:
 
 
 def write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    temporary = path.with_suffix(".tmp")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
-    os.replace(temporary, path)
+    with whole_file(path) as scratch:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, scratch)
 
 
 def write_text(text: str, path: Path) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    with whole_file(path) as scratch:
+        scratch.write_text(text, encoding="utf-8")
 
 
 def load_checkpoint(
@@ -131,8 +130,8 @@ def load_checkpoint(
     except _UNREADABLE as error:
         raise _damaged(folder) from error
     if is_main() and (folder / BEST).is_file():  # those of steps that are gone may be others
-        shutil.copyfile(folder / BEST, run / "best.tmp")
-        os.replace(run / "best.tmp", run / BEST)
+        with whole_file(run / BEST) as scratch:
+            shutil.copyfile(folder / BEST, scratch)
     return progress
 
 

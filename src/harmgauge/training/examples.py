@@ -199,7 +199,10 @@ def _load(source: Source, data: Data, folder: Path) -> LoadedSource:
     shaped = [_shape(row, source) for row in of_kind]
     if source.refused is not None:
         shaped = answer_with_refusals(shaped, source.refused, data.seed)
-    rows = _flagged(_clean(shaped, report, source.unlabelled), of_kind, source, data, folder)
+    usable = _usable(shaped, report, source.unlabelled)
+    if data.clean:
+        usable = _clean(usable, report)
+    rows = _flagged(usable, of_kind, source, data, folder)
     drawn = draw_rows(rows, source.cap, data.seed)
     report.capped, rows = len(rows) - len(drawn), drawn
     if source.refusal_first:
@@ -308,12 +311,22 @@ def _recast(item: Item, role: str) -> Item:
     return replace(item, exchange=exchange)
 
 
-def _clean(rows: Sequence[Row], report: SourceReport, keep_unlabelled: bool) -> list[Row]:
-    alike: dict[Hashable, list[Row]] = {}
+def _usable(rows: Sequence[Row], report: SourceReport, keep_unlabelled: bool) -> list[Row]:
+    usable = []
     for row in rows:
         fault = _fault(row, keep_unlabelled)
-        if fault is not None:
+        if fault is None:
+            usable.append(row)
+        else:
             setattr(report, fault, getattr(report, fault) + 1)
+    return usable
+
+
+def _clean(rows: Sequence[Row], report: SourceReport) -> list[Row]:
+    alike: dict[Hashable, list[Row]] = {}
+    for row in rows:
+        if row.safer is not None and _contradicts_itself(row):
+            report.contradictory += 1
             continue
         # A pair is the same in either order.
         alike.setdefault(frozenset(item.exchange.turns for item in row.items), []).append(row)
@@ -326,8 +339,6 @@ def _fault(row: Row, keep_unlabelled: bool) -> str | None:
         return "bad"
     if row.is_pair and not _differ(row):
         return "identical_responses"
-    if row.safer is not None and _contradicts_itself(row):
-        return "contradictory"
     if not keep_unlabelled and _is_unlabelled(row):
         return "unlabelled"
     return None

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +29,7 @@ from .kinds import fit_scales
 from .measured import Measured, Pairs, figures, measure, measured_curves, reached
 from .monitor import score_examples
 from .recipe import GAUGE, Recipe
+from .run_folder import replaced_folder
 
 if TYPE_CHECKING:
     from .pipeline import Job
@@ -38,7 +40,9 @@ UNCALIBRATED = Calibration(bias=0.0, temperature=1.0, prior=0.5, data="none", n=
 
 
 def make_bundle(job: Job, out: Path) -> Path:
-    """Export the model folder in `out`, calibrate it and write `out/bundle`.
+    """Write `out/model`, export it, calibrate it and write `out/bundle`.
+
+    Categories that calibrate to the same probability for every text are left out of both.
 
     Raises:
         BundleError: the export lost more than 0.5 points of AUROC on validation data, or moved
@@ -48,6 +52,8 @@ def make_bundle(job: Job, out: Path) -> Path:
 
     recipe, spec = job.recipe, job.model.spec
     folder = out / "bundle"
+    with replaced_folder(out / "model") as new:
+        job.model.save(new, job.tokenizer)
     if recipe.runtime == "onnx":
         report = export_onnx(job.model, job.tokenizer, out / "export", storage=recipe.storage)
         source = out / "export"
@@ -87,6 +93,10 @@ def make_bundle(job: Job, out: Path) -> Path:
             measured.weight[half],
             data=_fitted_on(recipe),
         )
+        if silent := [name for name in names if name not in categories]:
+            click.echo(f"{', '.join(silent)}: the same for every text, left out", err=True)
+            job.model.set_outputs(tuple(name for name in spec.outputs if name not in silent))
+            return make_bundle(job, out)  # rarely; a second measurement is simpler than a cut
     manifest = replace(
         _with_costs_of(job.kept, manifest)
         if job.kept is not None

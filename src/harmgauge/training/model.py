@@ -135,7 +135,8 @@ class CostModel(nn.Module):  # type: ignore[misc]  # torch is not followed, see 
                 f"base {self.spec.base!r} was imported with the head of its classifier, which has "
                 "no room for categories and members; leave out model.categories and model.members"
             )
-        old, self.head = self.head, _new_head(self.head.in_features, len(outputs))
+        old = self.head
+        self.head = _new_head(old.in_features, len(outputs)).to(old.weight.device)
         with torch.no_grad():
             for row, name in enumerate(outputs):
                 if name in self.spec.outputs:

@@ -25,21 +25,16 @@ GPU_BATCH_TOKENS = 16384
 
 
 def score_examples(
-    model: CostModel,
-    examples: Sequence[Example],
-    batch_tokens: int | None = None,
-    *,
-    together: bool = False,
+    model: CostModel, examples: Sequence[Example], *, together: bool = False
 ) -> list[np.ndarray]:
     """Raw costs of each example's sequences, in order, in evaluation mode.
 
-    By default, batches stay in the caches of a CPU, or fill a GPU. With `together` every process of
+    Batches stay in the caches of a CPU, or fill a GPU. With `together` every process of
     the run must call it: each scores a part and gets all.
     """
     model.eval()
     device = next(model.parameters()).device
-    if batch_tokens is None:
-        batch_tokens = BATCH_TOKENS if device.type == "cpu" else GPU_BATCH_TOKENS
+    batch_tokens = BATCH_TOKENS if device.type == "cpu" else GPU_BATCH_TOKENS
     sizes = [example.size for example in examples]
     batches = bucketed_batches(sizes, batch_tokens, np.random.default_rng(0))
     costs: dict[int, np.ndarray] = {}

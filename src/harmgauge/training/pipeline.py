@@ -36,7 +36,7 @@ from .pictures import draw_losses
 from .processes import check_work_for_all, is_main, main_first, wait
 from .promises import SafeTexts, safe_texts
 from .recipe import Recipe
-from .run_folder import check_run_folder, remove_scratch, replaced_folder
+from .run_folder import check_run_folder, remove_scratch
 from .run_log import check_trackers
 from .schedule import Schedule, make_schedule
 from .soup import greedy_soup
@@ -227,8 +227,6 @@ def run(
         job.model.backbone = merged_backbone(job.model.backbone)
     if recipe.runtime == "torch":
         job.model.cpu()  # makes room on the GPU for the bundle that is measured
-    with replaced_folder(out / "model") as new:
-        job.model.save(new, job.tokenizer)
     return make_bundle(job, out)
 
 

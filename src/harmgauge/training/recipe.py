@@ -114,6 +114,8 @@ class Data(Section):
     seed: int = 0
     """of the rows that caps, refusals and `evaluate.cap` draw: its own, so that runs with
     several seeds see the same rows"""
+    clean: bool = True
+    """False takes repeats and contradictions as they are: for measuring what cleaning brings"""
     weights: str | None = None
     """file of `harmgauge data noise`: what training rows count whose label is doubted"""
     train: list[Source] = Field(min_length=1)
@@ -198,7 +200,7 @@ class Model(Backbone):
 
 
 class Loss(Section):
-    """Weights of the terms of the cost loss, see `losses.cost_loss`."""
+    """Weights of the terms of the cost loss, see `losses.cost_terms`."""
 
     rank: float = Field(default=1.0, ge=0)
     sign: float = Field(default=1.0, ge=0)

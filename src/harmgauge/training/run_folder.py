@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import RecipeError
+from ..files import SCRATCH
 from ..settings import Section, validate
 
 
@@ -26,7 +27,7 @@ def check_run_folder(
     if not path.exists():
         # Folders in it that are called as those of a run would be replaced. A kill may have left
         # the recipe half written.
-        if out.is_dir() and any(each.name != "recipe.tmp" for each in out.iterdir()):
+        if out.is_dir() and any(not each.match(SCRATCH) for each in out.iterdir()):
             raise RecipeError(f"{out} is not empty and holds no run; choose another --out")
         return
     if not resume:
@@ -64,7 +65,7 @@ def _differences(begun: Section, now: Section, but: Collection[str]) -> Iterator
 
 def remove_scratch(out: Path) -> None:
     """Remove what a kill left of files that were being written."""
-    for pattern in (".uncalibrated.*", ".bundle.*", "export/.export.*", "*.tmp"):
+    for pattern in (".uncalibrated.*", ".bundle.*", "export/.export.*", SCRATCH):
         for left in out.glob(pattern):
             shutil.rmtree(left) if left.is_dir() else left.unlink()
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,9 +23,9 @@ from tqdm import tqdm
 from ..bundle import Manifest, read_bundle
 from ..errors import HarmgaugeError
 from ..exchange import Exchange
+from ..files import cache_root, whole_file
 from ..gauge import Floats, load
 from ..gauges import find
-from .bases import cache_folder
 from .examples import Example, LoadedSource
 
 CHUNK = 2048
@@ -120,7 +119,7 @@ def teacher_costs(folder: Path, exchanges: Sequence[Exchange], *, quiet: bool = 
     The gauge is loaded only if a text is new to the cache.
     """
     manifest = read_bundle(folder)
-    path = cache_folder().parent / "teachers" / f"{manifest.id}.npz"
+    path = cache_root() / "teachers" / f"{manifest.id}.npz"
     known = _known(path)
     keys = [_key(exchange) for exchange in exchanges]
     new = {key: exchange for key, exchange in zip(keys, exchanges, strict=True) if key not in known}
@@ -183,16 +182,15 @@ _BROKEN = (OSError, ValueError, EOFError, KeyError, BadZipFile)
 
 
 def _write(kept: Kept, path: Path) -> None:
-    scratch = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(
-            scratch,
-            keys=np.array(list(kept.costs), "S32"),
-            costs=np.array(list(kept.costs.values())),
-            said=np.array(json.dumps(kept.said)),
-        )
-        os.replace(scratch, path)
+        with whole_file(path) as scratch, scratch.open("wb") as file:
+            np.savez(
+                file,
+                keys=np.array(list(kept.costs), "S32"),
+                costs=np.array(list(kept.costs.values())),
+                said=np.array(json.dumps(kept.said)),
+            )
     except OSError as error:
         raise HarmgaugeError(
             f"the costs of a teacher cannot be written to {path} ({error.strerror}); make room, "

@@ -108,7 +108,8 @@ def _last_words(stderr: IO[bytes], batch: Batch) -> str:
     line = next((line.strip() for line in reversed(lines) if line.strip()), "")[:200]
     if not line:
         return "it said nothing on stderr"
-    texts = [text for exchange in batch.exchanges for _, text in exchange.turns if text.strip()]
+    said = [text for exchange in batch.exchanges for _, text in exchange.turns if text.strip()]
+    texts = [*said, *(json.dumps(text)[1:-1] for text in said)]  # as they were handed over, too
     everything = "\n".join(texts)
     runs = [line[at : at + _QUOTE] for at in range(len(line) - _QUOTE + 1)]
     if any(text in line for text in texts) or any(run in everything for run in runs):

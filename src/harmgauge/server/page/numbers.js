@@ -1,4 +1,4 @@
-// Costs, probabilities and odds in figures and words; the same words as `harmgauge score`.
+// Costs, probabilities and odds in figures and words.
 
 const MINUS = "\u2212";
 const SPACE = "\u202f";

@@ -43,7 +43,7 @@ export function notes(verdict, threshold, name) {
     policy(verdict),
     verdict.windows > 1 && `Read in ${verdict.windows} overlapping windows; the worst one decides.`,
     (verdict.uncertainty ?? null) !== null &&
-      `The members of this gauge lie ${verdict.uncertainty.toFixed(2)} apart (standard deviation of their costs).`,
+      `The members of this gauge lie ${(100 * verdict.uncertainty).toFixed(1)} % apart (standard deviation of their probabilities).`,
     verdict.disguised && "Undoing a disguise in the text raised the cost.",
   ].filter(Boolean);
 }
