@@ -84,7 +84,7 @@ def test_labels_calibrate_it_and_tell_when_the_direction_is_wrong(
     data(texts, np.zeros(len(texts)))
     one = run(*arguments, "--direction", "unsafe-high", "--out", tmp_path / "one")
     assert one.exit_code == 2
-    assert "does not hold safe and unsafe texts" in one.stderr
+    assert "has 60 safe and 0 unsafe texts; add texts of the other class" in one.stderr
 
 
 def test_the_direction_must_be_stated_and_the_classifier_be_there(run, classifier, tmp_path):

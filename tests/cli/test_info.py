@@ -8,7 +8,7 @@ def test_licence_and_data_come_first(run, tiny_bundle, tiny_gauge):
     lines = result.stdout.splitlines()
     assert lines[0] == tiny_gauge.id
     assert lines[1].split()[:2] == ["licence", "CC0-1.0"]
-    assert lines[2].split()[1:] == ["1", "source,", "100", "rows"]
+    assert lines[2].split()[1:] == ["100", "rows", "of", "1", "source"]
     for part in ("prior 0.25", "fpr1", "auroc", "positive_is_unsafe", "32 tokens"):
         assert part in result.stdout
 

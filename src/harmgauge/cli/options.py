@@ -55,7 +55,7 @@ threshold_option = click.option(
     "--threshold",
     type=_cost_or_name,
     metavar="COST|NAME",
-    help="Unsafe from this cost on: a number (0 by default) or a stored name such as fpr1.",
+    help="Unsafe from this cost on: a number (0 by default) or a stored name such as prompts_fpr1.",
 )
 
 
