@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("accelerate")
 
+from harmgauge.evaluation.figures import Figure
 from harmgauge.training.recipe import read_recipe
 
 RECIPE = """
@@ -71,6 +73,18 @@ def test_each_run_differs_in_the_one_thing_it_names(ablation, tmp_path):
     assert runs["doubted labels weighed down"].data.weights == str(tmp_path / "noise.json")
     changed = {name for name, run in runs.items() if run != whole}
     assert changed == set(runs) - {ablation.WHOLE}
+
+
+def test_a_figure_without_an_interval_is_shown(ablation):
+    assert ablation.cell(Figure(0.25, 3), "+") == "+0.250 (3)"
+    assert ablation.cell(Figure(0.25, 3, 0.2, 0.3)) == "0.250 [0.200, 0.300] (3)"
+
+
+def test_the_recipe_of_the_ablations_can_be_read(ablation):
+    recipe = read_recipe(Path("benchmarks/ablation.yaml"), [])
+    templates = [source for source in recipe.data.train if ablation.is_made(source.path)]
+    assert all(source.cap for source in templates)
+    assert any(source.refused for source in recipe.data.train)
 
 
 def test_a_recipe_is_not_taken_apart_where_nothing_would_be_left(ablation, tmp_path):

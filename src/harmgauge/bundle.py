@@ -103,7 +103,7 @@ class Manifest:
         """How much it was trained on."""
         rows = sum(source.get("rows") or 0 for source in self.data)
         sources = "1 source" if len(self.data) == 1 else f"{len(self.data)} sources"
-        return f"{rows} rows of {sources}" if self.data else "data that is not known"
+        return f"{rows} rows of {sources}" if self.data else "unknown data"
 
     @property
     def category_names(self) -> tuple[str, ...]:

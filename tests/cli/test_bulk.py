@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from harmgauge import Exchange, Verdict
+from harmgauge.files import SCRATCH
 
 FIELDS = [entry.name for entry in fields(Verdict)]
 
@@ -22,7 +23,7 @@ def score_file(run, tiny_bundle, tmp_path):
         result = run(
             "score", "--gauge", tiny_bundle, "--input", source, "--output", target, *arguments
         )
-        assert not list(tmp_path.glob("*.partial"))
+        assert not list(tmp_path.glob(SCRATCH))
         with target.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file) if output.endswith("csv") else map(json.loads, file))
         return result, rows

@@ -86,7 +86,8 @@ def test_a_suite_says_itself_what_to_read(toy, tmp_path):
     suite = tmp_path / "mine.yaml"
     suite.write_text("{name: mine, sets: [{path: toy/test.jsonl}]}")
     assert "leave out the rest" in run(toy, "--suite", suite).output
-    assert "leave out the rest" in run("--suite", suite, "--label", 0).output
+    for option in (("--label", 0), ("--part", "prompt"), ("--schema", "qa")):
+        assert "leave out the rest" in run("--suite", suite, *option).output
     assert "name the FILEs" in run().output
 
 

@@ -17,6 +17,7 @@ from harmgauge import Exchange
 from harmgauge.cli.data import data
 from harmgauge.data.check import KINDS, check
 from harmgauge.data.check_report import format_report
+from harmgauge.data.hub import data_name
 from harmgauge.data.lengths import Measure, find_measure
 from harmgauge.data.normalise import normalise
 from harmgauge.data.read import read_rows
@@ -186,3 +187,10 @@ def test_command_writes_text_and_json_without_a_text_of_the_data(tmp_path: Path)
     assert report["max_tokens"] == 5
     assert list(report["kinds"]) == list(KINDS)
     assert not list(tmp_path.glob(".*"))
+
+
+def test_files_are_called_by_folder_and_name_and_addresses_as_they_are(monkeypatch, tmp_path):
+    (tmp_path / "set" / "deep").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "set" / "deep")
+    names = ["../train.jsonl", "train.jsonl", "templates:twins", "hub:owner/name"]
+    assert [*map(data_name, names)] == ["set/train.jsonl", "deep/train.jsonl", *names[2:]]

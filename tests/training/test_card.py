@@ -184,7 +184,7 @@ def test_a_bare_manifest_gives_a_card_too(manifest):
     card = model_card(bare)
     assert "None is stored" in card
     assert "hub/base, sha256 of its weights unknown" in card
-    assert "Trained on data that is not known:" in card
+    assert "Trained on unknown data.\n" in card
 
 
 def test_category_outputs_are_named_and_hashes_are_not(manifest):

@@ -176,21 +176,32 @@ def test_a_category_that_would_be_the_same_for_every_text_is_left_out():
     assert fitted["told"].n == 510
 
 
-def test_a_category_that_is_left_out_is_in_neither_model_nor_bundle(recipe, tmp_path, monkeypatch):
+def test_a_category_that_is_left_out_is_in_neither_model_nor_bundle(
+    recipe, tmp_path, monkeypatch, capsys
+):
+    flat = {"self_harm"}
+
     def fit_others(names, *_, **__):
-        return {name: Calibration(0, 1, 0.5, "none", 9) for name in names if name != "self_harm"}
+        return {name: Calibration(0, 1, 0.5, "none", 9) for name in names if name not in flat}
 
     monkeypatch.setattr("harmgauge.training.finish.fit_categories", fit_others)
     monkeypatch.setattr("harmgauge.training.pipeline.train", lambda *_, **__: None)
     monkeypatch.setattr("harmgauge.training.pipeline.draw_losses", lambda *_: None)
     out = tmp_path / "run"
     gauge = harmgauge.load(run(recipe(), tmp_path, out, quiet=True))
+    assert "one probability for all texts: self_harm\n" in capsys.readouterr().err
     assert gauge.manifest.outputs == ("cost", "privacy_violation")
     assert list(gauge.verdict("hello").categories) == ["privacy_violation"]
     card = (out / "bundle" / "README.md").read_text(encoding="utf-8")
     assert "**Categories:** privacy_violation." in card
     model, _ = CostModel.load(out / "model")
     assert model.spec.outputs == gauge.manifest.outputs
+    # A soup has what all of its runs have.
+    flat.clear()
+    whole, soup = tmp_path / "whole", tmp_path / "soup"
+    assert len(harmgauge.load(run(recipe(seed=1), tmp_path, whole)).manifest.outputs) == 3
+    mixed = run(recipe(), tmp_path, soup, soup=[whole, out])
+    assert harmgauge.load(mixed).manifest.outputs == gauge.manifest.outputs
 
 
 def test_the_loss_has_a_term_of_its_own(bundle):

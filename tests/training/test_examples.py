@@ -71,6 +71,23 @@ def test_pairs_that_teach_nothing_or_lie_are_left_out_and_counted(tmp_path):
     assert account(report) == report.read == 5
 
 
+def test_cleaning_can_be_left_out(tmp_path):
+    same = {"prompt": "a", "response": "b", "is_safe": True}
+    rows = [same, same, {**same, "is_safe": False}, {**same, "response": " "}]
+    write_rows(tmp_path / "rows.jsonl", rows)
+    source = Source(path="rows.jsonl", licence="MIT")
+    found = {}
+    for clean in (True, False):
+        data = Data(root=str(tmp_path), train=[source], valid=[source], clean=clean)
+        (loaded,) = load_sources([source], data, tmp_path)
+        counts = loaded.report.duplicate, loaded.report.contradictory, loaded.report.bad
+        found[clean] = ([row.items[0].unsafe for row in loaded.rows], counts)
+    assert found == {
+        True: ([pytest.approx(1 / 3)], (1, 1, 1)),
+        False: ([0.0, 0.0, 1.0], (0, 0, 1)),
+    }
+
+
 def test_caps_draw_by_the_seed_and_keep_order(tmp_path):
     rows = [qa(f"p {i}", "cat", True) for i in range(50)]
     loaded = load(tmp_path, rows, cap=10)

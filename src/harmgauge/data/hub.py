@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ def is_address(path: str) -> bool:
 
 def data_name(file: str) -> str:
     """Folder and file, since many sets are called test.jsonl; an address stays as it is."""
-    return file if is_address(file) else "/".join(Path(file).absolute().parts[-2:])
+    return file if is_address(file) else "/".join(Path(os.path.abspath(file)).parts[-2:])
 
 
 def data_sha256(file: str) -> str | None:

@@ -41,7 +41,7 @@ def _origin(manifest: Manifest) -> list[str]:
     return [
         *title,
         f"A gauge of harm for harmgauge. **Licence of the weights: {manifest.licence}.**",
-        f"Trained on {manifest.rows_in_words}:",
+        f"Trained on {manifest.rows_in_words}{':' if manifest.data else '.'}",
         "",
         *table(manifest.data),
         *_licences(manifest),

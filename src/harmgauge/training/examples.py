@@ -88,7 +88,7 @@ class LoadedSource:
 
 
 def load_sources(sources: Sequence[Source], data: Data, folder: Path) -> list[LoadedSource]:
-    """Read, clean and cap the given sources; `data.seed` decides what is drawn.
+    """Read, clean (if `data.clean`) and cap the given sources; `data.seed` decides what is drawn.
 
     Exact duplicates become one row; rows that differ in the label alone become one row with the
     mean label; of pairs that disagree on which response is safer the first counts; pairs with

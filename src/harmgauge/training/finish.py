@@ -94,7 +94,8 @@ def make_bundle(job: Job, out: Path) -> Path:
             data=_fitted_on(recipe),
         )
         if silent := [name for name in names if name not in categories]:
-            click.echo(f"{', '.join(silent)}: the same for every text, left out", err=True)
+            told = "categories left out, since each would have one probability for all texts"
+            click.echo(f"{told}: {', '.join(silent)}", err=True)
             job.model.set_outputs(tuple(name for name in spec.outputs if name not in silent))
             return make_bundle(job, out)  # rarely; a second measurement is simpler than a cut
     manifest = replace(

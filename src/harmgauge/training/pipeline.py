@@ -118,11 +118,12 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     teachers = tuple({each["gauge"]: each for each in (*base.teachers, *new_teachers)}.values())
     check_licence(recipe.licence, teachers, base.data)
     train_sources = load_sources(recipe.data.train, recipe.data, folder)
-    valid_sources = load_sources(recipe.data.valid, recipe.data, folder)
+    cleaned = recipe.data.model_copy(update={"clean": True})  # what measures always is
+    valid_sources = load_sources(recipe.data.valid, cleaned, folder)
     drop_leaks(train_sources, valid_sources)
     base = _with_vocabulary(base, recipe.model.min_token_count, train_sources)
     choose_trainable(base.model, recipe.model)
-    threshold_sources = load_sources(recipe.data.thresholds, recipe.data, folder)
+    threshold_sources = load_sources(recipe.data.thresholds, cleaned, folder)
     safe = safe_texts(threshold_sources, [*train_sources, *valid_sources])
     if recipe.data.weights is not None:
         apply_doubts(train_sources, Path(recipe.data.weights))

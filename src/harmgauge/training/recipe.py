@@ -115,7 +115,7 @@ class Data(Section):
     """of the rows that caps, refusals and `evaluate.cap` draw: its own, so that runs with
     several seeds see the same rows"""
     clean: bool = True
-    """False takes repeats and contradictions as they are: for measuring what cleaning brings"""
+    """False trains on repeats and contradictions as they are: for measuring what cleaning brings"""
     weights: str | None = None
     """file of `harmgauge data noise`: what training rows count whose label is doubted"""
     train: list[Source] = Field(min_length=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -43,10 +44,13 @@ def greedy_soup(
     """
     if len({run.resolve() for run in runs}) < len(runs):
         raise RecipeError("a run of the soup is named twice; name each once")
-    scored = []
+    scored, shared = [], set(spec.outputs)
     for run in runs:
         model = _model(run, recipe, spec)
+        shared.intersection_update(model.spec.outputs)
         scored.append((_score(model, watched), run))
+    # A run may have left out a category that it could not calibrate.
+    spec = replace(spec, outputs=tuple(name for name in spec.outputs if name in shared))
     scored.sort(key=lambda each: each[0], reverse=True)
 
     (best, first), *others = scored
@@ -74,7 +78,9 @@ def _model(run: Path, recipe: Recipe, spec: ModelSpec) -> CostModel:
     made = validate(Recipe, json.loads(path.read_text(encoding="utf-8")), path)
     others = [key for key in SAME if getattr(made, key) != getattr(recipe, key)]
     model, _ = CostModel.load(run / "model")
-    if others or model.spec != spec:
+    outputs = tuple(name for name in spec.outputs if name in model.spec.outputs)
+    model.set_outputs(outputs)
+    if others or model.spec != replace(spec, outputs=outputs):
         what = ", ".join(others) or "model"
         raise RecipeError(
             f"{run} was made with another {what} than the recipe says; a soup is of runs that "

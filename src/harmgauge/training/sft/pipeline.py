@@ -29,7 +29,7 @@ from ..model import (
 )
 from ..pictures import draw_loss
 from ..qlora import nf4
-from ..run_folder import check_run_folder, replaced_folder
+from ..run_folder import check_run_folder, remove_scratch, replaced_folder
 from ..source_table import source_table
 from ..vocabulary import check_vocabulary
 from .packing import check_packing
@@ -133,6 +133,7 @@ def run(
     check_run_folder(out, recipe, resume, may_differ=MAY_DIFFER)
     job = prepare(recipe, folder)
     out.mkdir(parents=True, exist_ok=True)
+    remove_scratch(out)
     # The recipe first: without it a folder that a kill left holds no run.
     write_text(recipe.model_dump_json(indent=2, by_alias=True), out / "recipe.json")
     _check_rows_of_run(job.train, out)
