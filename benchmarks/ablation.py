@@ -1,14 +1,16 @@
 """What each part of a recipe brings: runs that differ from it in one thing.
 
     python benchmarks/ablation.py RECIPE --base FOLDER --data-root FOLDER --out FOLDER
-        [--steps N] [--noise FILE] [--only NAME …] [--rows N] [KEY=VALUE …]
+        [--steps N] [--noise FILE] [--only NAME …] [--rows N | --seeds N --jobs N] [KEY=VALUE …]
 
 All start from the same pretrained base, see as many tokens and use the same seed. `--noise` is
 a file of `harmgauge data noise` for the recipe. A run that is finished is not run again, one that
 was stopped goes on. Each run's bundle is set against that of the whole recipe on the sets of
 validation.yaml: differences of AUROC with 95 % intervals from draws of the same prompts, averaged
 over the real sets of each kind of input (of pairs, of ranking accuracy) and over those made from
-templates; beside them the recall that each run loses behind a refusal. Results go to
+templates; beside them the recall that each run loses behind a refusal.
+With `--seeds` nothing is exported: each runs with N seeds, `--jobs` at a time, and is measured on
+the recipe's own validation rows; intervals are of the mean over seeds. Results go to
 OUT/ablation.json.
 A short run from a bare base says what a part brings at first, not what is left of it at the end.
 """
@@ -22,6 +24,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from short_runs import (
+    Difference,
+    Trial,
+    differences,
+    make_rows,
+    mean_by_kind,
+    read_rows,
+    run_trials,
+)
 from sizes import capped
 
 from harmgauge import load
@@ -55,6 +66,7 @@ def changes(noise: Path | None, folder: Path) -> dict[str, Change]:
             only(recipe, lambda own: own.refused is None), refusal_first=0.0
         ),
         "without a teacher": without_teacher,
+        "smoothed labels": lambda recipe: with_section(recipe, "loss", label_smoothing=0.05),
         "without averaged weights": lambda recipe: with_section(recipe, "optim", ema=None),
         "prompts alone": lambda recipe: only(recipe, lambda own: asks(own, recipe, folder)),
         "responses and exchanges alone": lambda recipe: only(
@@ -143,6 +155,30 @@ def measured(
     return found
 
 
+def over_seeds(
+    recipes: Mapping[str, Recipe], folder: Path, out: Path, seeds: int, jobs: int
+) -> dict[str, dict[str, Difference]]:
+    """Of each run, how much higher than the whole recipe's its mean AUROC is over all validation
+    sources and over those of each kind, and its mean ranking of pairs."""
+    rows = {
+        name: make_rows(recipe, folder, out / f"{slug(name)}.pickle")
+        for name, recipe in recipes.items()
+    }
+    kinds = read_rows(rows[WHOLE]).kinds
+    trials = [Trial(name, rows[name], seed) for name in recipes for seed in range(seeds)]
+    outcomes = run_trials(trials, out / "runs.jsonl", jobs)
+    by_name = {name: [each for each in outcomes if each.name == name] for name in recipes}
+    return {
+        name: differences(own, by_name[WHOLE], lambda each: mean_by_kind(each, kinds))
+        for name, own in by_name.items()
+        if name != WHOLE
+    }
+
+
+def slug(name: str) -> str:
+    return name.replace(" ", "-")
+
+
 def table(found: Mapping[str, Mapping[str, Figure]]) -> list[str]:
     kinds = list(dict.fromkeys(kind for means in found.values() for kind in means if kind != LOST))
     rows = [["", *kinds, "recall lost"]]
@@ -171,8 +207,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", nargs="+", help="names of runs, the whole recipe beside them")
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--rows", type=int, help="measure at most so many rows of each file")
+    parser.add_argument("--seeds", type=int, help="measure as many seeds of each run, in memory")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, with --seeds")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
 
     known = changes(options.noise, options.recipe.parent)
     names = list(dict.fromkeys([WHOLE, *(options.only or known)]))
@@ -186,18 +224,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
             *options.overrides,
         ],
     )
+    if options.seeds is not None:
+        recipes = {name: known[name](recipe) for name in names}
+        folder = options.recipe.parent
+        spread = over_seeds(recipes, folder, options.out, options.seeds, options.jobs)
+        heads = list(next(iter(spread.values())))
+        cells = [[name, *map(str, own.values())] for name, own in spread.items()]
+        print("\n".join(aligned([["", *heads], *cells])))
+        write_results(options.out, options.steps, spread)
+        return
     bundles = {}
     for name in names:
-        folder = options.out / name.replace(" ", "-")
+        folder = options.out / slug(name)
         bundles[name] = folder / "bundle"
         if not bundles[name].exists():
             print(name, file=sys.stderr)
             run(known[name](recipe), options.recipe.parent, folder, resume=folder.exists())
     found = measured(bundles, options.data_root, options.draws, options.rows)
     print("\n".join(table(found)))
+    write_results(options.out, options.steps, found)
+
+
+def write_results(
+    out: Path, steps: int, found: Mapping[str, Mapping[str, Figure | Difference]]
+) -> None:
     plain = {name: {kind: asdict(f) for kind, f in means.items()} for name, means in found.items()}
-    text = json.dumps({"steps": options.steps, "against": WHOLE, "measured": plain}, indent=1)
-    (options.out / "ablation.json").write_text(text + "\n", encoding="utf-8")
+    text = json.dumps({"steps": steps, "against": WHOLE, "measured": plain}, indent=1)
+    (out / "ablation.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
