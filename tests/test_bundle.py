@@ -120,7 +120,7 @@ def test_what_interrupts_the_exchange_of_two_bundles_leaves_the_older(bundle, mo
             raise KeyboardInterrupt
         Path(source).rename(target)
 
-    monkeypatch.setattr("harmgauge.bundle.os.replace", interrupted)
+    monkeypatch.setattr("harmgauge.files.os.replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_bundle(bundle, replace(MANIFEST, name="newer"), files)
     assert read_bundle(bundle).name == "tiny"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from .calibration import Calibration
 from .error_curve import ErrorCurve
 from .errors import BundleError
 from .exchange import KINDS, MARKERS, TEMPLATE_ID, Kind
+from .files import whole_folder
 from .members import is_member, members_at
 from .scales import Scales
 from .thresholds import Threshold
@@ -197,9 +196,6 @@ class Manifest:
 def write_bundle(folder: Path, manifest: Manifest, files: Mapping[str, Path]) -> Manifest:
     """Write a bundle, whole or not at all; an older bundle in `folder` is replaced.
 
-    No system replaces a folder in one step: a kill between the two leaves both bundles beside it,
-    where `left_by_a_kill` finds the new one.
-
     Args:
         folder: where the bundle goes.
         manifest: what to say about it; `manifest.files` is filled in here.
@@ -214,9 +210,7 @@ def write_bundle(folder: Path, manifest: Manifest, files: Mapping[str, Path]) ->
     if folder.exists() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
         raise BundleError(f"{folder} is not empty and holds no bundle; name another folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
-        new = Path(scratch) / "new"
-        new.mkdir()
+    with whole_folder(folder) as new:
         for name, source in files.items():
             if not source.is_file():
                 raise BundleError(f"cannot put {name} into {folder}: there is no {source}")
@@ -224,14 +218,6 @@ def write_bundle(folder: Path, manifest: Manifest, files: Mapping[str, Path]) ->
             shutil.copyfile(source, new / name)
         manifest = replace(manifest, files={name: sha256(new / name) for name in sorted(files)})
         (new / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
-        old = Path(scratch) / "old"
-        try:
-            if folder.exists():
-                os.replace(folder, old)
-            os.replace(new, folder)
-        finally:
-            if old.exists() and not folder.exists():  # stopped between the two
-                os.replace(old, folder)
     return manifest
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,28 @@ def whole_file(path: Path) -> Iterator[Path]:
         os.replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A new folder beside `path` to fill, which takes its place once the block has ended well.
+
+    What stood there is removed then, or put back where the exchange fails halfway. No system
+    replaces a folder in one step: a kill between the two leaves both beside it, in a hidden folder
+    as `new` and `old`.
+    """
+    place = path.resolve()  # of a link what it leads to
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as scratch:
+        new, old = Path(scratch) / "new", Path(scratch) / "old"
+        new.mkdir()
+        yield new
+        try:
+            if place.exists():
+                os.replace(place, old)
+            os.replace(new, place)
+        finally:
+            if old.exists() and not place.exists():
+                os.replace(old, place)
 
 
 def cache_root() -> Path:

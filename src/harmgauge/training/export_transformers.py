@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerFast
 
 from ..errors import BundleError
+from ..files import whole_folder
 from ..integrations.transformers import HarmgaugeConfig, HarmgaugeForSequenceClassification
 from ..members import members_at
 from ..scales import Scales
@@ -72,14 +71,12 @@ def export_transformers(bundle: Path, folder: Path) -> None:
     model.cost_model.load_state_dict(cost_model.state_dict())
 
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
-        new = Path(scratch) / "new"
+    with whole_folder(folder) as new:
         model.save_pretrained(new)
         saved = _tokenizer(tokenizer, manifest.layout, backbone, kinds=config.kinds is not None)
         saved.save_pretrained(new)
         usage = _USAGE + (_KINDS if config.kinds else "")
         (new / "README.md").write_text(usage + model_card(manifest), encoding="utf-8")
-        os.replace(new, folder)
 
 
 def _kinds(scales: Scales) -> dict[str, list[float]] | None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..bundle import KEPT, Manifest, write_bundle
 from ..calibration import Calibration
 from ..errors import RecipeError
+from ..files import whole_folder
 from ..gauge import Gauge, load
 from ..gauges import find
 from ..members import is_member
@@ -29,7 +30,6 @@ from .kinds import fit_scales
 from .measured import Measured, Pairs, figures, measure, measured_curves, reached
 from .monitor import score_examples
 from .recipe import GAUGE, Recipe
-from .run_folder import replaced_folder
 
 if TYPE_CHECKING:
     from .pipeline import Job
@@ -52,7 +52,7 @@ def make_bundle(job: Job, out: Path) -> Path:
 
     recipe, spec = job.recipe, job.model.spec
     folder = out / "bundle"
-    with replaced_folder(out / "model") as new:
+    with whole_folder(out / "model") as new:
         job.model.save(new, job.tokenizer)
     if recipe.runtime == "onnx":
         report = export_onnx(job.model, job.tokenizer, out / "export", storage=recipe.storage)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import RecipeError
@@ -65,16 +63,6 @@ def _differences(begun: Section, now: Section, but: Collection[str]) -> Iterator
 
 def remove_scratch(out: Path) -> None:
     """Remove what a kill left of files that were being written."""
-    for pattern in (".uncalibrated.*", ".bundle.*", "export/.export.*", SCRATCH):
+    for pattern in (".uncalibrated.*", ".bundle.*", ".model.*", "export/.export.*", SCRATCH):
         for left in out.glob(pattern):
             shutil.rmtree(left) if left.is_dir() else left.unlink()
-
-
-@contextmanager
-def replaced_folder(place: Path) -> Iterator[Path]:
-    """A new folder to fill, which takes its place once it is whole."""
-    new = place.with_name(f"{place.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    yield new
-    shutil.rmtree(place, ignore_errors=True)
-    os.replace(new, place)

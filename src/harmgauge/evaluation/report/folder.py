@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from ...errors import HarmgaugeError, needs_extra
+from ...files import whole_folder
 
 PAGE = "report.html"
 CONTENTS = (PAGE, "report.md", "pictures")
@@ -51,24 +50,14 @@ def replace_folder(folder: Path, files: Mapping[str, str]) -> None:
     Raises:
         HarmgaugeError: it cannot be written.
     """
-    target = folder.resolve()
-    scratch = target.with_name(f".{target.name}.{os.getpid()}")
-    old = target.with_name(f"{scratch.name}.old")
     try:
-        for name, text in files.items():
-            path = scratch / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        if target.exists():
-            os.replace(target, old)
-        os.replace(scratch, target)
+        with whole_folder(folder) as new:
+            for name, text in files.items():
+                path = new / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
     except OSError as error:
-        if old.exists() and not target.exists():
-            os.replace(old, target)
         raise HarmgaugeError(f"cannot write {folder}: {error.strerror}") from None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _start(page: Path) -> str:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 
 from ...errors import RecipeError
+from ...files import whole_folder
 from ...windows import Windower
 from ..bases import resolve_base, weights_sha256
 from ..checkpoints import TrainingError, write_text
@@ -29,7 +30,7 @@ from ..model import (
 )
 from ..pictures import draw_loss
 from ..qlora import nf4
-from ..run_folder import check_run_folder, remove_scratch, replaced_folder
+from ..run_folder import check_run_folder, remove_scratch
 from ..source_table import source_table
 from ..vocabulary import check_vocabulary
 from .packing import check_packing
@@ -162,7 +163,7 @@ def run(
             "--resume goes on from the one before"
         ) from error
     draw_loss(out / "log.jsonl", out / "loss.png")
-    with quiet_transformers(), replaced_folder(out / "model") as new:
+    with quiet_transformers(), whole_folder(out / "model") as new:
         merged_backbone(trainer.model).save_pretrained(new)
         # As the base's, not as set up here: `harmgauge train` sets it up itself.
         AutoTokenizer.from_pretrained(job.place).save_pretrained(new)
