@@ -5,8 +5,10 @@
 
 Every group of sources in FILE gets a weight between a quarter and four times the recipe's, and a
 share of its rows between a quarter and all, drawn from a Sobol sequence; all runs see as many
-tokens. A ridge regression on their logarithms says what each does to the mean AUROC over the
-validation sources; of many drawn mixtures those one in a hundred that it likes best are averaged
+tokens. What a group does to the others hangs on how much of what is learnt it makes up, so that a
+ridge regression is told of each its exposure: the logarithm of weight times share, less the mean
+over groups. It says how much of the mean AUROC over validation sources (and over those of each
+kind) comes of it; of many drawn mixtures those one in a hundred that it likes best are averaged
 (Liu et al., RegMix, arXiv 2407.01492), and that mixture is set against the recipe's own, in runs
 with fresh seeds: a regression that saw nothing but noise shows there. Rows are prepared once and
 kept in OUT/rows.pickle; runs that are in OUT/runs.jsonl are not run again. Results go to
@@ -18,7 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +29,7 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 from short_runs import Factors, Trial, differences, make_rows, mean_by_kind, read_rows, run_trials
 from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import cross_val_predict
+from sklearn.model_selection import KFold, cross_val_predict
 
 from harmgauge.evaluation.text import aligned
 from harmgauge.training.recipe import read_recipe
@@ -67,16 +69,33 @@ def factors(logs: NDArray[np.float64], groups: Sequence[str]) -> Factors:
     )
 
 
-def best_mixture(
-    logs: NDArray[np.float64], scores: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float]:
-    """The mean of the candidates that a ridge regression likes best, and its out-of-fold r²."""
-    candidates = draw(CANDIDATES, logs.shape[1] // 2, seed=1)
-    model = RidgeCV(alphas=ALPHAS)
-    guessed = cross_val_predict(model, logs, scores, cv=min(8, len(scores)))
+def exposure(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logarithm of weight times share, less its mean over groups, `[n, groups]`."""
+    weight, share = np.split(logs, 2, axis=1)
+    both = weight + share
+    return np.asarray(both - both.mean(1, keepdims=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What a regression makes of the drawn mixtures."""
+
+    r2: float
+    """of scores that it has not seen; 0 is as good as their mean"""
+    effects: list[float]
+    """of each group: what doubling its exposure adds to the score"""
+    best: NDArray[np.float64]
+    """exposures of the mixture that it likes best"""
+
+
+def fit(logs: NDArray[np.float64], scores: NDArray[np.float64]) -> Fit:
+    x, model = exposure(logs), RidgeCV(alphas=ALPHAS)
+    folds = KFold(min(8, len(scores)), shuffle=True, random_state=0)
+    guessed = cross_val_predict(model, x, scores, cv=folds)
     r2 = 1 - float(((scores - guessed) ** 2).sum() / ((scores - scores.mean()) ** 2).sum())
-    liked = model.fit(logs, scores).predict(candidates)
-    return candidates[np.argsort(liked)[-TAKEN:]].mean(0), r2
+    candidates = exposure(draw(CANDIDATES, logs.shape[1] // 2, seed=1))
+    liked = model.fit(x, scores).predict(candidates)
+    return Fit(r2, model.coef_.tolist(), candidates[np.argsort(liked)[-TAKEN:]].mean(0))
 
 
 def main() -> None:
@@ -110,9 +129,9 @@ def main() -> None:
     drawn = [Trial(f"draw {i}", rows, i, of, factors(own, names)) for i, own in enumerate(logs)]
     runs = options.out / "runs.jsonl"
     found = run_trials(drawn, runs, options.jobs)
-    scores = np.array([mean_by_kind(each, kinds)["all"] for each in found])
-    best, r2 = best_mixture(logs, scores)
-    chosen = factors(best, names)
+    scores = [mean_by_kind(each, kinds) for each in found]
+    fits = {kind: fit(logs, np.array([each[kind] for each in scores])) for kind in scores[0]}
+    chosen = factors(np.concatenate([fits["all"].best, np.zeros(len(names))]), names)
     seeds = range(options.draws, options.draws + options.seeds)
     own = [Trial("own", rows, seed) for seed in seeds]
     new = [Trial("chosen", rows, seed, of, chosen) for seed in seeds]
@@ -121,11 +140,14 @@ def main() -> None:
     against = differences(ours, theirs, lambda each: mean_by_kind(each, kinds))
     by_source = differences(ours, theirs, lambda each: each.auroc)
 
-    print(f"{len(found)} drawn mixtures: mean AUROC {scores.min():.3f} to {scores.max():.3f}, ")
-    print(f"of which a regression foretells r² {r2:.2f}; the chosen one")
-    table = [["group", "weight", "share"]]
-    table += [[name, f"{chosen.weight[name]:.2f}", f"{chosen.share[name]:.2f}"] for name in names]
+    whole = [each["all"] for each in scores]
+    print(f"{len(found)} drawn mixtures: mean AUROC {min(whole):.3f} to {max(whole):.3f}")
+    table = [["what doubling adds", *fits], ["r2", *(f"{each.r2:.2f}" for each in fits.values())]]
+    for place, name in enumerate(names):
+        table.append([name, *(f"{each.effects[place]:+.4f}" for each in fits.values())])
     print("\n".join(aligned(table)))
+    weights = ", ".join(f"{name} {value:.2f}" for name, value in chosen.weight.items())
+    print(f"the chosen one has weights of {weights} times the recipe's")
     print(f"against the recipe's own, {options.seeds} seeds each:")
     rows_of = [["", "difference"], *([name, str(each)] for name, each in against.items())]
     rows_of += [[name, str(each)] for name, each in by_source.items()]
@@ -133,8 +155,11 @@ def main() -> None:
     text = json.dumps(
         {
             "steps": options.steps,
-            "r2": r2,
-            "chosen": asdict(chosen),
+            "fits": {
+                kind: {"r2": each.r2, "effects": dict(zip(names, each.effects, strict=True))}
+                for kind, each in fits.items()
+            },
+            "chosen": chosen.weight,
             "against": {name: asdict(each) for name, each in against.items()},
             "by_source": {name: asdict(each) for name, each in by_source.items()},
             "own": [mean_by_kind(each, kinds) for each in theirs],

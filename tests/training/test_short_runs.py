@@ -95,10 +95,13 @@ def test_the_search_finds_what_raises_the_score_and_knows_noise(mixture):
     assert (logs >= -2).all()
     assert (logs <= [2, 2, 0, 0]).all()
     noise = np.random.default_rng(0).normal(size=64)
-    best, r2 = mixture.best_mixture(logs, 0.8 + 0.01 * logs[:, 0] + 0.001 * noise)
-    assert best[0] > 1.5
-    assert r2 > 0.9
-    assert mixture.best_mixture(logs, noise)[1] < 0.2
+    exposures = mixture.exposure(logs)
+    assert exposures == pytest.approx(-exposures[:, ::-1])  # of two groups
+    found = mixture.fit(logs, 0.8 + 0.01 * exposures[:, 0] + 0.001 * noise)
+    assert found.best[0] > 1
+    assert found.r2 > 0.9
+    assert found.effects[0] - found.effects[1] == pytest.approx(0.01, rel=0.1)
+    assert mixture.fit(logs, noise).r2 < 0.2
     factors = mixture.factors(np.array([1.0, -1.0, 0.0, -2.0]), ["talk", "posts"])
     assert factors.weight == {"talk": 2.0, "posts": 0.5}
     assert factors.share == {"talk": 1.0, "posts": 0.25}
@@ -140,6 +143,6 @@ def test_a_search_says_what_it_chose_and_how_that_does(
     assert "4 drawn mixtures" in said
     assert "2 seeds each" in said
     found = json.loads((tmp_path / "out" / "mixture.json").read_text())
-    assert set(found["chosen"]["weight"]) == {"talk", "choices"}
+    assert set(found["chosen"]) == set(found["fits"]["all"]["effects"]) == {"talk", "choices"}
     assert len(found["own"]) == 2
     assert found["against"]["all"]["seeds"] == 2
