@@ -10,8 +10,8 @@ validation.yaml: differences of AUROC with 95 % intervals from draws of the same
 over the real sets of each kind of input (of pairs, of ranking accuracy) and over those made from
 templates; beside them the recall that each run loses behind a refusal.
 With `--seeds` nothing is exported: each runs with N seeds, `--jobs` at a time, and is measured on
-the recipe's own validation rows; intervals are of the mean over seeds. Results go to
-OUT/ablation.json.
+the recipe's own validation rows, at most `evaluate.cap` of a source, not behind a refusal;
+intervals are of the mean over seeds. Results go to OUT/ablation.json.
 A short run from a bare base says what a part brings at first, not what is left of it at the end.
 """
 
@@ -32,6 +32,7 @@ from short_runs import (
     mean_by_kind,
     read_rows,
     run_trials,
+    two_or_more,
 )
 from sizes import capped
 
@@ -207,13 +208,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", nargs="+", help="names of runs, the whole recipe beside them")
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--rows", type=int, help="measure at most so many rows of each file")
-    parser.add_argument("--seeds", type=int, help="measure as many seeds of each run, in memory")
+    parser.add_argument(
+        "--seeds", type=two_or_more, help="measure as many seeds of each run, in memory"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time, with --seeds")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     options = parser.parse_intermixed_args(arguments)
 
     known = changes(options.noise, options.recipe.parent)
     names = list(dict.fromkeys([WHOLE, *(options.only or known)]))
+    if names == [WHOLE]:
+        parser.error(f"--only names runs beside {WHOLE}")
     if unknown := set(names) - set(known):
         parser.error(f"no run is called {sorted(unknown)[0]}; there are: {', '.join(known)}")
     recipe = read_recipe(

@@ -27,7 +27,16 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 from scipy.stats import qmc
-from short_runs import Factors, Trial, differences, make_rows, mean_by_kind, read_rows, run_trials
+from short_runs import (
+    Factors,
+    Trial,
+    differences,
+    make_rows,
+    mean_by_kind,
+    read_rows,
+    run_trials,
+    two_or_more,
+)
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold, cross_val_predict
 
@@ -106,7 +115,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--groups", type=Path, default=GROUPS)
     parser.add_argument("--draws", type=int, default=64)
-    parser.add_argument("--seeds", type=int, default=4, help="runs of each mixture at the end")
+    parser.add_argument(
+        "--seeds", type=two_or_more, default=4, help="runs of each mixture at the end"
+    )
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
@@ -121,8 +132,12 @@ def main() -> None:
             *options.overrides,
         ],
     )
+    kept = options.out / "groups.json"
+    if kept.exists() and json.loads(kept.read_text(encoding="utf-8")) != groups:
+        parser.error(f"{options.out} holds runs of other groups; choose another --out")
     rows = make_rows(recipe, options.recipe.parent, options.out / "rows.pickle")
     kinds = read_rows(rows).kinds
+    kept.write_text(json.dumps(groups), encoding="utf-8")
     of = group_of({example.source for example in read_rows(rows).train}, groups)
     names = list(groups)
     logs = draw(options.draws, len(names), seed=0)
@@ -134,7 +149,7 @@ def main() -> None:
     chosen = factors(np.concatenate([fits["all"].best, np.zeros(len(names))]), names)
     seeds = range(options.draws, options.draws + options.seeds)
     own = [Trial("own", rows, seed) for seed in seeds]
-    new = [Trial("chosen", rows, seed, of, chosen) for seed in seeds]
+    new = [Trial(f"chosen of {options.draws}", rows, seed, of, chosen) for seed in seeds]
     end = run_trials([*own, *new], runs, options.jobs)
     theirs, ours = end[: len(own)], end[len(own) :]
     against = differences(ours, theirs, lambda each: mean_by_kind(each, kinds))

@@ -8,12 +8,13 @@ from __future__ import annotations
 import copy
 import json
 import math
+import os
 import pickle
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,9 @@ from harmgauge.training.cost import train
 from harmgauge.training.examples import Example
 from harmgauge.training.model import CostModel
 from harmgauge.training.monitor import score_examples, validation_metrics
-from harmgauge.training.packing import choose_packing
+from harmgauge.training.packing import choose_packing, stop_packing
 from harmgauge.training.pipeline import prepare
-from harmgauge.training.recipe import Recipe
+from harmgauge.training.recipe import GAUGE, Recipe
 from harmgauge.training.teachers import taught
 
 MADE = "templates"
@@ -83,8 +84,14 @@ class Outcome:
 
 def make_rows(recipe: Recipe, folder: Path, path: Path) -> Path:
     """Read what `recipe` names, ask its teachers, and keep both for `run_trials` in `path`, which
-    is used again where it is there."""
+    is used again where it is there.
+
+    Raises:
+        SystemExit: it is there, of another recipe or other settings.
+    """
     if path.exists():
+        if read_rows(path).recipe != recipe:
+            raise SystemExit(f"{path} was made with other settings; choose another --out")
         return path
     job = prepare(recipe, folder)
     examples = job.train
@@ -103,7 +110,7 @@ def make_rows(recipe: Recipe, folder: Path, path: Path) -> Path:
     return path
 
 
-@cache
+@lru_cache(maxsize=1)  # a recipe has hundreds of megabytes
 def read_rows(path: Path) -> Rows:
     rows: Rows = pickle.loads(path.read_bytes())  # written by this script
     return rows
@@ -114,10 +121,11 @@ def run_trials(trials: Sequence[Trial], results: Path, jobs: int) -> list[Outcom
     known = {(each.name, each.seed): each for each in read_outcomes(results)}
     waiting = [trial for trial in trials if (trial.name, trial.seed) not in known]
     results.parent.mkdir(parents=True, exist_ok=True)
-    with results.open("a", encoding="utf-8") as log:
+    with whole_file(results) as new:  # without what a kill left of a line
+        new.write_text("".join(map(to_line, known.values())), encoding="utf-8")
+    with results.open("a", encoding="utf-8", buffering=1) as log:
         for outcome in tqdm(finished(waiting, jobs), total=len(waiting), unit="run"):
-            log.write(json.dumps(asdict(outcome)) + "\n")
-            log.flush()
+            log.write(to_line(outcome))
             known[outcome.name, outcome.seed] = outcome
     return [known[trial.name, trial.seed] for trial in trials]
 
@@ -127,34 +135,46 @@ def finished(trials: Sequence[Trial], jobs: int) -> Iterator[Outcome]:
     if jobs == 1:
         yield from map(run_trial, trials)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (threads,))
+    try:
         for done in as_completed([pool.submit(run_trial, trial) for trial in trials]):
             yield done.result()
+    finally:  # where one has failed the others need not be waited for
+        pool.shutdown(cancel_futures=True)
+
+
+def to_line(outcome: Outcome) -> str:
+    return json.dumps(asdict(outcome)) + "\n"
 
 
 def read_outcomes(path: Path) -> list[Outcome]:
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [Outcome(**json.loads(line)) for line in lines]
+    whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
+    return [Outcome(**json.loads(line)) for line in whole.splitlines()]
 
 
 def run_trial(trial: Trial) -> Outcome:
-    """Train a copy of the model and measure what comes of it."""
+    """Train a copy of the model for all steps, and measure what comes of it."""
     rows = read_rows(trial.rows)
     examples = mixed(rows.train, trial)
-    recipe = rows.recipe.model_copy(update={"seed": trial.seed})
+    last = {"choose": "last", "patience": None, "checkpoint_every": rows.recipe.optim.max_steps}
+    evaluate = rows.recipe.evaluate.model_copy(update=last)
+    recipe = rows.recipe.model_copy(update={"seed": trial.seed, "evaluate": evaluate})
     recipe = with_passes_enough(recipe, examples)
     model = copy.deepcopy(rows.model)
     torch.manual_seed(trial.seed)
-    outputs = model.spec.outputs
-    model.set_outputs(("untrained",))
-    model.set_outputs(outputs)  # a head of its own
+    if not recipe.base.startswith(GAUGE):  # which has a head
+        outputs = model.spec.outputs
+        model.set_outputs(("untrained",))
+        model.set_outputs(outputs)
     if torch.cuda.is_available():
         model.cuda()
-    choose_packing(model)  # how it reads batches best on this machine
-    # Averaged weights are taken where they are the better ones; else there is nothing to choose,
-    # and to measure all before the first step would only take time.
+    stop_packing(model)  # the rows may have been made on another machine
+    choose_packing(model)
+    # Averaged weights are taken where they are better on the rows that are measured, which favours
+    # them a little; else there is nothing to choose, and measuring all at first only takes time.
     watched = rows.watched if recipe.optim.ema else of_one_source(rows.watched)
     with tempfile.TemporaryDirectory() as scratch:
         progress = train(model, examples, watched, recipe, Path(scratch), quiet=True)
@@ -234,3 +254,10 @@ def differences(
         mean = float(values.mean())
         found[name] = Difference(mean, mean - float(reach), mean + float(reach), len(values))
     return found
+
+
+def two_or_more(text: str) -> int:
+    """As an argument: a number of seeds whose spread can be told."""
+    if (number := int(text)) < 2:
+        raise ValueError
+    return number

@@ -11,6 +11,8 @@ import argparse
 import shutil
 from pathlib import Path
 
+from harmgauge.files import whole_folder
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -19,10 +21,8 @@ def main() -> None:
     options = parser.parse_args()
     text = (options.folder / "report.md").read_text(encoding="utf-8")
     pictures = options.page.with_suffix("")
-    new = pictures.with_name(f"{pictures.name}.new")
-    shutil.copytree(options.folder / "pictures", new)  # before the old ones go
-    shutil.rmtree(pictures, ignore_errors=True)
-    new.rename(pictures)
+    with whole_folder(pictures) as new:
+        shutil.copytree(options.folder / "pictures", new, dirs_exist_ok=True)
     text = text.replace("](pictures/", f"]({pictures.name}/")
     options.page.write_text(text, encoding="utf-8")
 

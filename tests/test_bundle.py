@@ -110,23 +110,6 @@ def test_a_failed_write_leaves_the_older_bundle(bundle, tmp_path):
     assert [path.name for path in bundle.parent.iterdir()] == ["tiny"]
 
 
-def test_what_interrupts_the_exchange_of_two_bundles_leaves_the_older(bundle, monkeypatch):
-    files = {name: bundle / name for name in read_bundle(bundle).files}
-    moves = []
-
-    def interrupted(source, target):
-        moves.append(target)
-        if len(moves) == 2:
-            raise KeyboardInterrupt
-        Path(source).rename(target)
-
-    monkeypatch.setattr("harmgauge.files.os.replace", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        write_bundle(bundle, replace(MANIFEST, name="newer"), files)
-    assert read_bundle(bundle).name == "tiny"
-    assert len(moves) == 3
-
-
 def test_a_kill_at_any_write_leaves_a_bundle_or_says_where_it_is(bundle, tmp_path):
     files = {name: bundle / name for name in read_bundle(bundle).files}
     newer = replace(MANIFEST, name="newer")
@@ -219,3 +202,13 @@ def test_a_broken_manifest_is_refused(bundle, content):
 def test_a_folder_without_a_manifest_is_refused(tmp_path):
     with pytest.raises(BundleError, match="not a bundle"):
         read_bundle(tmp_path)
+
+
+def test_a_bundle_that_a_kill_left_is_found_through_a_link(bundle, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(bundle)
+    scratch = bundle.parent / ".tiny.1"
+    scratch.mkdir()
+    bundle.rename(scratch / "new")
+    with pytest.raises(BundleError, match=r"a kill left it in .*\.tiny\.1/new, move"):
+        find(str(link))

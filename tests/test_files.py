@@ -1,5 +1,6 @@
 """Files that are whole or not there."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,10 @@ def test_what_fails_leaves_the_file_as_it_was(tmp_path):
 def test_a_folder_takes_the_place_of_another_once_it_is_whole(tmp_path):
     place, link = tmp_path / "words", tmp_path / "link"
     link.symlink_to(place)
+    with whole_folder(tmp_path / "new" / "deep") as new:
+        (new / "0.txt").write_text("one")
+    assert [path.name for path in tmp_path.rglob("*.txt")] == ["0.txt"]
+    shutil.rmtree(tmp_path / "new")
     for number, path in enumerate((place, place, link)):
         with whole_folder(path) as new:
             (new / f"{number}.txt").write_text("one")

@@ -209,7 +209,6 @@ def write_bundle(folder: Path, manifest: Manifest, files: Mapping[str, Path]) ->
     """
     if folder.exists() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
         raise BundleError(f"{folder} is not empty and holds no bundle; name another folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(folder) as new:
         for name, source in files.items():
             if not source.is_file():
@@ -223,6 +222,7 @@ def write_bundle(folder: Path, manifest: Manifest, files: Mapping[str, Path]) ->
 
 def left_by_a_kill(folder: Path) -> Path | None:
     """Where the bundle is that was about to take the place of an older one in `folder`."""
+    folder = folder.resolve()
     left = sorted(folder.parent.glob(f".{folder.name}.*/new/{MANIFEST}"))
     return None if folder.exists() or not left else left[-1].parent
 

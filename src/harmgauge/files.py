@@ -37,6 +37,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     as `new` and `old`.
     """
     place = path.resolve()  # of a link what it leads to
+    place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as scratch:
         new, old = Path(scratch) / "new", Path(scratch) / "old"
         new.mkdir()

@@ -51,9 +51,36 @@ def test_runs_of_a_seed_are_the_same_and_are_not_run_twice(
     assert set(same) == {"all", "exchange", "pairs"}
     assert str(same["all"]) == "+0.000 [+0.000, +0.000]"
 
-    monkeypatch.setattr(short_runs, "run_trial", None)
+    with results.open("a") as log:
+        log.write('{"name": "cut sh')  # by a kill
+    for made in ("run_trial", "prepare"):
+        monkeypatch.setattr(short_runs, made, None)
     assert short_runs.run_trials(trials, results, 1) == outcomes
-    assert short_runs.make_rows(recipe, tmp_path, rows) == rows  # read, not made again
+    assert short_runs.read_outcomes(results) == outcomes
+    assert short_runs.make_rows(recipe, tmp_path, rows) == rows
+    other = recipe.model_copy(update={"seed": 7})
+    with pytest.raises(SystemExit, match="made with other settings"):
+        short_runs.make_rows(other, tmp_path, rows)
+
+
+def test_a_run_has_a_head_of_its_own_and_reads_batches_as_the_machine_can(
+    short_runs, recipe, tmp_path, monkeypatch
+):
+    seen = []
+
+    def stopped(model, *_, **__):
+        seen.append((model.packing, model.head.weight.sum().item()))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(short_runs, "train", stopped)
+    rows = short_runs.make_rows(recipe, tmp_path, tmp_path / "rows.pickle")
+    prepared = short_runs.read_rows(rows).model
+    for seed in (0, 1):
+        with pytest.raises(KeyboardInterrupt):
+            short_runs.run_trial(short_runs.Trial("run", rows, seed))
+    packings, heads = zip(*seen, strict=True)
+    assert set(packings) == {prepared.packing}
+    assert len({*heads, prepared.head.weight.sum().item()}) == 3
 
 
 def test_a_group_gets_its_share_and_weight_and_what_no_group_names_stays(

@@ -70,7 +70,6 @@ def export_transformers(bundle: Path, folder: Path) -> None:
             head.bias[row] = head.bias[row] / scale.temperature + scale.bias
     model.cost_model.load_state_dict(cost_model.state_dict())
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(folder) as new:
         model.save_pretrained(new)
         saved = _tokenizer(tokenizer, manifest.layout, backbone, kinds=config.kinds is not None)
