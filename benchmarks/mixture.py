@@ -137,8 +137,8 @@ def main() -> None:
         parser.error(f"{options.out} holds runs of other groups; choose another --out")
     rows = make_rows(recipe, options.recipe.parent, options.out / "rows.pickle")
     kinds = read_rows(rows).kinds
-    kept.write_text(json.dumps(groups), encoding="utf-8")
     of = group_of({example.source for example in read_rows(rows).train}, groups)
+    kept.write_text(json.dumps(groups), encoding="utf-8")
     names = list(groups)
     logs = draw(options.draws, len(names), seed=0)
     drawn = [Trial(f"draw {i}", rows, i, of, factors(own, names)) for i, own in enumerate(logs)]
