@@ -28,6 +28,7 @@ from short_runs import (
     Difference,
     Trial,
     differences,
+    is_made,
     make_rows,
     mean_by_kind,
     read_rows,
@@ -114,10 +115,6 @@ def a_third_made(recipe: Recipe) -> Recipe:
         for own in recipe.data.train
     ]
     return with_section(recipe, "data", train=sources)
-
-
-def is_made(path: str) -> bool:
-    return path.startswith("templates:")
 
 
 def asks(source: Source, recipe: Recipe, folder: Path) -> bool:

@@ -70,11 +70,13 @@ def draw(n: int, groups: int, seed: int) -> NDArray[np.float64]:
     return np.asarray(qmc.scale(unit, low, high))
 
 
-def factors(logs: NDArray[np.float64], groups: Sequence[str]) -> Factors:
+def factors(logs: NDArray[np.float64], names: Sequence[str], groups: Mapping[str, str]) -> Factors:
+    """What `logs` of weights and then of shares give the groups called `names`."""
     weight, share = np.split(2.0**logs, 2)
     return Factors(
-        share=dict(zip(groups, share.tolist(), strict=True)),
-        weight=dict(zip(groups, weight.tolist(), strict=True)),
+        groups=dict(groups),
+        share=dict(zip(names, share.tolist(), strict=True)),
+        weight=dict(zip(names, weight.tolist(), strict=True)),
     )
 
 
@@ -141,15 +143,15 @@ def main() -> None:
     kept.write_text(json.dumps(groups), encoding="utf-8")
     names = list(groups)
     logs = draw(options.draws, len(names), seed=0)
-    drawn = [Trial(f"draw {i}", rows, i, of, factors(own, names)) for i, own in enumerate(logs)]
+    drawn = [Trial(f"draw {i}", rows, i, factors(own, names, of)) for i, own in enumerate(logs)]
     runs = options.out / "runs.jsonl"
     found = run_trials(drawn, runs, options.jobs)
     scores = [mean_by_kind(each, kinds) for each in found]
     fits = {kind: fit(logs, np.array([each[kind] for each in scores])) for kind in scores[0]}
-    chosen = factors(np.concatenate([fits["all"].best, np.zeros(len(names))]), names)
+    chosen = factors(np.concatenate([fits["all"].best, np.zeros(len(names))]), names, of)
     seeds = range(options.draws, options.draws + options.seeds)
     own = [Trial("own", rows, seed) for seed in seeds]
-    new = [Trial(f"chosen of {options.draws}", rows, seed, of, chosen) for seed in seeds]
+    new = [Trial(f"chosen of {options.draws}", rows, seed, chosen) for seed in seeds]
     end = run_trials([*own, *new], runs, options.jobs)
     theirs, ours = end[: len(own)], end[len(own) :]
     against = differences(ours, theirs, lambda each: mean_by_kind(each, kinds))

@@ -56,6 +56,8 @@ class Rows:
 class Factors:
     """What each group of sources gets: `share` of its rows, at `weight` times their weight."""
 
+    groups: dict[str, str]
+    """of each training source its group"""
     share: dict[str, float]
     weight: dict[str, float]
 
@@ -66,9 +68,8 @@ class Trial:
     rows: Path
     """a file of `make_rows`"""
     seed: int
-    groups: dict[str, str] | None = None
-    """of each training source its group"""
     factors: Factors | None = None
+    """None leaves the mixture as the recipe has it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +100,19 @@ def make_rows(recipe: Recipe, folder: Path, path: Path) -> Path:
         examples = taught(examples, job.train_sources, recipe.distil.teachers)
     kinds = {}
     for loaded in job.valid_sources:
-        is_made = loaded.source.path.startswith("templates:")
+        made = is_made(loaded.source.path)
         for row in loaded.rows:
             exchange = row.items[0].exchange
             talk = CONVERSATIONS if len(exchange.turns) > 2 else MADE
-            kinds[row.source] = talk if is_made else exchange.kind
+            kinds[row.source] = talk if made else exchange.kind
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as new:
         new.write_bytes(pickle.dumps(Rows(recipe, job.model, examples, job.watched, kinds)))
     return path
+
+
+def is_made(path: str) -> bool:
+    return path.startswith("templates:")
 
 
 @lru_cache(maxsize=1)  # a recipe has hundreds of megabytes
@@ -191,16 +196,17 @@ def of_one_source(examples: Sequence[Example]) -> list[Example]:
 
 def mixed(examples: Sequence[Example], trial: Trial) -> list[Example]:
     """The examples, of each group as many and as heavy as the trial says."""
-    if trial.factors is None or trial.groups is None:
+    factors = trial.factors
+    if factors is None:
         return list(examples)
     draw = np.random.default_rng(trial.seed).random(len(examples))
     kept = []
     for example, chance in zip(examples, draw, strict=True):
-        group = trial.groups.get(example.source)
+        group = factors.groups.get(example.source)
         if group is None:
             kept.append(example)
-        elif chance < trial.factors.share[group]:
-            kept.append(replace(example, weight=example.weight * trial.factors.weight[group]))
+        elif chance < factors.share[group]:
+            kept.append(replace(example, weight=example.weight * factors.weight[group]))
     return kept
 
 

@@ -88,8 +88,8 @@ def test_a_group_gets_its_share_and_weight_and_what_no_group_names_stays(
 ):
     rows = short_runs.make_rows(recipe, tmp_path, tmp_path / "rows.pickle")
     examples = short_runs.read_rows(rows).train
-    factors = short_runs.Factors(share={"some": 0.5}, weight={"some": 4.0})
-    trial = short_runs.Trial("drawn", rows, 0, {"singles": "some"}, factors)
+    factors = short_runs.Factors({"singles": "some"}, share={"some": 0.5}, weight={"some": 4.0})
+    trial = short_runs.Trial("drawn", rows, 0, factors)
     mixed = short_runs.mixed(examples, trial)
 
     pairs = [each for each in examples if each.source == "pairs"]
@@ -129,7 +129,7 @@ def test_the_search_finds_what_raises_the_score_and_knows_noise(mixture):
     assert found.r2 > 0.9
     assert found.effects[0] - found.effects[1] == pytest.approx(0.01, rel=0.1)
     assert mixture.fit(logs, noise).r2 < 0.2
-    factors = mixture.factors(np.array([1.0, -1.0, 0.0, -2.0]), ["talk", "posts"])
+    factors = mixture.factors(np.array([1.0, -1.0, 0.0, -2.0]), ["talk", "posts"], {})
     assert factors.weight == {"talk": 2.0, "posts": 0.5}
     assert factors.share == {"talk": 1.0, "posts": 0.25}
 
