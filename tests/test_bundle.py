@@ -95,6 +95,21 @@ def test_id_is_the_name_and_a_hash_of_all_that_is_vouched_for(bundle):
     assert replace(manifest, files={}).id != manifest.id
 
 
+def test_what_changes_no_cost_is_no_part_of_the_id(bundle, tmp_path):
+    def told(card):
+        (tmp_path / "card").write_text(card)
+        files = {name: bundle / name for name in read_bundle(bundle).files}
+        tested = ({"data": "test.csv", "n": len(card), "figures": {}},)
+        manifest = replace(MANIFEST, tested=tested)
+        return write_bundle(tmp_path / card, manifest, {**files, "README.md": tmp_path / "card"})
+
+    assert {told("one").id, told("other").id} == {read_bundle(bundle).id}
+    assert read_bundle(tmp_path / "one").tested == told("one").tested
+    (tmp_path / "one" / "README.md").write_text("another")
+    with pytest.raises(BundleError, match=r"README\.md.*sha256"):
+        read_bundle(tmp_path / "one")
+
+
 def test_a_bundle_replaces_an_older_one_and_nothing_else(bundle, tmp_path):
     write_bundle(bundle, MANIFEST, {"only": tmp_path / "words"})
     assert sorted(path.name for path in bundle.iterdir()) == ["gauge.json", "only"]

@@ -23,6 +23,7 @@ from .verdict import DIRECTION
 from .windows import Layout
 
 MANIFEST = "gauge.json"
+CARD = "README.md"
 FORMAT_VERSION = 1
 
 # What a runtime opens first, and kinds of files that it may open besides.
@@ -32,7 +33,7 @@ _LOADABLE = {".json", ".safetensors", ".bin", ".onnx", ".data", ".npz"}
 # Keys of a manifest, a layout, a calibration and a threshold that came later. They are written only
 # where they say something, so that an older gauge is read as it is and keeps its id.
 _OPTIONAL = {
-    *("teachers", "categories", "calibration_by_kind", "curves"),
+    *("teachers", "categories", "calibration_by_kind", "curves", "tested"),
     *("knots", "sha256", "licences", "cost_by_kind", "kinds"),
     *("turns", "segments", "head"),
 }
@@ -76,6 +77,8 @@ class Manifest:
     """of each kind of input that validation data says enough of: what a threshold costs there"""
     metrics: tuple[Mapping[str, Any], ...] = ()
     """measurements: `data`, `n` and figures by name"""
+    tested: tuple[Mapping[str, Any], ...] = ()
+    """figures of labelled files that it was tried on afterwards, see `evaluation.tested`"""
     files: Mapping[str, str] = field(default_factory=dict)
     """sha256 of every other file of the bundle, filled in by `write_bundle`"""
     template: str = TEMPLATE_ID
@@ -92,9 +95,10 @@ class Manifest:
     def sha256(self) -> str:
         """Of the manifest, which has that of every other file.
 
-        Curves do not count: they change no cost and no verdict.
+        Curves, tests and the card do not count: they change no cost and no verdict.
         """
-        text = replace(self, curves={}).to_json()
+        files = {name: digest for name, digest in self.files.items() if name != CARD}
+        text = replace(self, curves={}, tested=(), files=files).to_json()
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
@@ -179,7 +183,7 @@ class Manifest:
         values["curves"] = {
             kind: _curve(curve, f"{where}, curves, {kind}") for kind, curve in curves.items()
         }
-        for key in ("data", "teachers", "outputs", "metrics"):
+        for key in ("data", "teachers", "outputs", "metrics", "tested"):
             values[key] = tuple(values.get(key, ()))
         manifest = cls(**values)
         if manifest.outputs[:1] != ("cost",):

@@ -274,7 +274,8 @@ def rescale(manifest: Manifest, scales: Scales) -> Manifest:
     texts reach it and the promise holds as before. Where the scales of kinds move apart, so does a
     threshold, see `Threshold.cost_by_kind`. Curves move in the same way. Metrics stay, but those
     that depend on the scale (all but orders, such as AUROC) were measured on the earlier one, and
-    their `data` says so. Costs that were kept from the base are its own no more.
+    their `data` says so; what it was tested on stays behind, for a test to be made anew. Costs that
+    were kept from the base are its own no more.
     """
     old = manifest.scales
 
@@ -297,6 +298,7 @@ def rescale(manifest: Manifest, scales: Scales) -> Manifest:
             for kind, curve in manifest.curves.items()
         },
         metrics=tuple(map(_of_the_earlier_scale, manifest.metrics)),
+        tested=(),
     )
 
 

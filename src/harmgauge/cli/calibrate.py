@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..data.hub import data_name, data_sha256
-from ..errors import BundleError, DataError
-from .labelled import CARD, of_kind, read_labelled, score_labelled, tell_scales, write_anew
+from ..errors import DataError
+from .anew import check_place, write_anew
+from .labelled import of_kind, read_labelled, score_labelled, tell_scales
 from .reading import check_reading, label_options, schema_options
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def calibrate(
         check_name(name)
     folder = find(gauge)
     before = manifest = read_bundle(folder)
-    _check_output(folder, manifest, output)
+    check_place(folder, manifest, output)
     if prior is not None:
         manifest.scales.at_prior(prior)
 
@@ -163,40 +163,6 @@ def _check_call(
         raise click.UsageError("--fpr and --recalibrate need labelled rows; give --data FILE")
     if name is not None and len(rates) != 1:
         raise click.UsageError("--name names one threshold; give one --fpr with it")
-
-
-def _check_output(folder: Path, manifest: Manifest, output: Path) -> None:
-    """Refuse a folder that must not be written, before minutes are spent on scores.
-
-    Raises:
-        BundleError: it is not the gauge's own and not empty, or belongs to an installed package.
-    """
-    from .. import gauges
-
-    target = output.resolve()
-    packages = [Path(gauges.__file__).resolve().parents[1], *gauges.installed().values()]
-    if any(target.is_relative_to(package.resolve()) for package in packages):
-        raise BundleError(
-            f"{output} belongs to an installed package, which is not changed; give --output "
-            "another folder"
-        )
-    if target == folder.resolve():
-        known = {folder / name for name in (*manifest.files, "gauge.json", CARD)}
-        if other := sorted(
-            path.name for path in folder.rglob("*") if path.is_file() and path not in known
-        ):
-            raise BundleError(
-                f"{output} also holds {', '.join(other[:3])}, which would be lost; give --output "
-                "another folder"
-            )
-    elif output.exists() and any(output.iterdir()):
-        raise BundleError(
-            f"{output} is not empty; name a new folder, or change a bundle that is there by "
-            f"harmgauge calibrate {output} … --output {output}"
-        )
-    parent = next(each for each in target.parents if each.exists())
-    if not os.access(parent, os.W_OK):
-        raise BundleError(f"{output} cannot be written; give --output another folder")
 
 
 def _check_direction(texts: Labelled, cost: NDArray[Any], data: str, method: Method | None) -> None:

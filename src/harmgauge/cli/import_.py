@@ -10,7 +10,8 @@ import click
 
 from ..data.hub import data_name
 from ..errors import BundleError, needs_extra
-from .labelled import read_labelled, score_labelled, tell_scales, write_anew
+from .anew import write_anew
+from .labelled import read_labelled, score_labelled, tell_scales
 from .reading import check_reading, label_options, schema_options
 
 

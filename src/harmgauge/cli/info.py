@@ -60,6 +60,7 @@ def _lines(manifest: Manifest) -> list[str]:
             for _, group in groupby(figures, key=lambda entry: list(entry))
             for line in _table(list(group))
         ),
+        f"tested       {_tested(manifest)}",
         *(f"export       {_export(each)}" for each in manifest.metrics if "storage" in each),
         f"written by   harmgauge {manifest.code_version}, format version {manifest.format_version}",
     ]
@@ -95,6 +96,12 @@ def _export(entry: Mapping[str, Any]) -> str:
         f"at most, AUROC {cell['auroc_before']} before and {cell['auroc_after']} after "
         f"(n = {cell['n']})"
     )
+
+
+def _tested(manifest: Manifest) -> str:
+    if not manifest.tested:
+        return "on nothing that is stored; harmgauge card stores what harmgauge evaluate measures"
+    return f"on {', '.join(each['data'] for each in manifest.tested)}; figures: harmgauge card"
 
 
 def _table(entries: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -1,10 +1,8 @@
-"""What verbs share that fit a gauge to labelled rows: read, score, tell, write."""
+"""What verbs share that fit a gauge to labelled rows: read, score, tell."""
 
 from __future__ import annotations
 
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
     from ..gauge import Gauge
     from ..recalibration import Labelled, Method
     from ..scales import Scales
-
-CARD = "README.md"
 
 
 def read_labelled(
@@ -98,14 +94,3 @@ def tell_scales(before: Scales, manifest: Manifest) -> None:
 
 def of_kind(kind: str | None) -> str:
     return f" of kind {kind}" if kind else ""
-
-
-def write_anew(folder: Path, manifest: Manifest, output: Path) -> Manifest:
-    from ..bundle import write_bundle
-    from ..training.card import model_card
-
-    with tempfile.TemporaryDirectory() as scratch:
-        card = Path(scratch) / CARD
-        card.write_text(model_card(manifest), encoding="utf-8")
-        files = {name: folder / name for name in manifest.files} | {CARD: card}
-        return write_bundle(output.resolve(), manifest, files)

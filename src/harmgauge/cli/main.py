@@ -21,6 +21,7 @@ VERBS = {
     "rank": "Order several responses to one prompt, safest first.",
     "serve": "Serve a gauge over HTTP, with OpenAI's /v1/moderations and a web page.",
     "info": "Show a gauge's licence, data, calibration and measurements.",
+    "card": "Print a gauge's model card, or let it tell of measurements.",
     "evaluate": "Measure a gauge on labelled files, beside trivial floors.",
     "compare": "Set one gauge against another on the same data.",
     "calibrate": "Store thresholds that keep a promise, or fit the scale to your labels.",

@@ -61,7 +61,8 @@ class Info(BaseModel):
     licence: str
     """of the weights"""
     sha256: str
-    """of the manifest but for its curves, with that of each file in it; the gauge's id begins so"""
+    """of the manifest but for curves and tests, with that of each file but the card in it; the
+    gauge's id begins so"""
     direction: str
     prior: float
     categories: list[str]

@@ -7,6 +7,7 @@ from collections import Counter
 from ..bundle import KEPT, Manifest
 from ..taxonomy import CATEGORIES
 from .card_figures import calibration, categories, failures, measured, table, thresholds
+from .card_tested import tested_failures, tested_figures
 
 
 def model_card(manifest: Manifest) -> str:
@@ -22,11 +23,12 @@ def model_card(manifest: Manifest) -> str:
     sections = (
         _origin(manifest),
         _purpose(manifest),
-        failures(manifest),
+        _failures(manifest),
         _use(manifest),
         calibration(manifest),
         thresholds(manifest),
         categories(manifest),
+        tested_figures(manifest),
         measured(manifest),
         _make(manifest),
         _limits(manifest),
@@ -103,6 +105,12 @@ def _purpose(manifest: Manifest) -> list[str]:
         "- **Not for** deciding alone about a person, for texts unlike its data (below), or as the "
         "only guard where somebody gains by passing it.",
     ]
+
+
+def _failures(manifest: Manifest) -> list[str]:
+    found = [lines for lines in (tested_failures(manifest), failures(manifest)) if lines]
+    said = found or [["Not measured: `gauge.json` has no figures by source."]]
+    return ["## Where it fails", *(line for lines in said for line in ("", *lines))]
 
 
 def _teachers(manifest: Manifest) -> list[str]:

@@ -16,13 +16,13 @@ Entry = Mapping[str, Any]
 
 WORST = 3
 """how many sources are named where it fails"""
-_LEAST = 50
-"""texts of a source below which a figure says too little to name it"""
+FEWEST = 50
+"""texts below which a figure says too little to be named there"""
 
 
 def failures(manifest: Manifest) -> list[str]:
-    """Where it is worst: sources, false alarms and misses, kinds of input."""
-    sources = [each for each in manifest.metrics if _is_source(each) and each["n"] >= _LEAST]
+    """Where it is worst on validation data: sources, false alarms and misses, kinds of input."""
+    sources = [each for each in manifest.metrics if _is_source(each) and each["n"] >= FEWEST]
     kinds = [each for each in manifest.metrics if "kind" in each and each["n"]]
     lines = [
         *_worst(sources, "auroc", "**Lowest AUROC** (0.5 is chance)", highest=False),
@@ -30,15 +30,8 @@ def failures(manifest: Manifest) -> list[str]:
         *_worst(sources, "false_negative_rate", "**Most misses**, of unsafe texts at cost 0"),
         *_worst(kinds, "sign_accuracy", "**Sign accuracy by kind of input**", highest=False),
     ]
-    if not lines:
-        return ["## Where it fails", "", "Not measured: `gauge.json` has no figures by source."]
-    return [
-        "## Where it fails",
-        "",
-        "Worst first, on validation data. On texts unlike its data expect worse.",
-        "",
-        *lines,
-    ]
+    said = "Worst first, on validation data. On texts unlike its data expect worse."
+    return [said, "", *lines] if lines else []
 
 
 def _worst(entries: Sequence[Entry], key: str, title: str, *, highest: bool = True) -> list[str]:

@@ -9,6 +9,7 @@ import torch
 from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerFast
 
+from ..bundle import CARD
 from ..errors import BundleError
 from ..files import whole_folder
 from ..integrations.transformers import HarmgaugeConfig, HarmgaugeForSequenceClassification
@@ -75,7 +76,7 @@ def export_transformers(bundle: Path, folder: Path) -> None:
         saved = _tokenizer(tokenizer, manifest.layout, backbone, kinds=config.kinds is not None)
         saved.save_pretrained(new)
         usage = _USAGE + (_KINDS if config.kinds else "")
-        (new / "README.md").write_text(usage + model_card(manifest), encoding="utf-8")
+        (new / CARD).write_text(usage + model_card(manifest), encoding="utf-8")
 
 
 def _kinds(scales: Scales) -> dict[str, list[float]] | None:

@@ -15,7 +15,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import KEPT, Manifest, write_bundle
+from ..bundle import CARD, KEPT, Manifest, write_bundle
 from ..calibration import Calibration
 from ..errors import RecipeError
 from ..files import whole_folder
@@ -121,7 +121,7 @@ def make_bundle(job: Job, out: Path) -> Path:
     manifest = replace(manifest, metrics=(*manifest.metrics, *metrics))
     card = out / "card.md"
     card.write_text(model_card(manifest), encoding="utf-8")
-    write_bundle(folder, manifest, {**files, "README.md": card})
+    write_bundle(folder, manifest, {**files, CARD: card})
     return folder
 
 

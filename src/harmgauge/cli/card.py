@@ -1,0 +1,58 @@
+"""`harmgauge card`: a gauge's model card, and measurements of it for the card to tell of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from .anew import check_place, write_anew
+
+
+@click.command()
+@click.argument("gauge", required=False, metavar="[NAME|FOLDER]")
+@click.option(
+    "--results",
+    "files",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.json",
+    help="What harmgauge evaluate --json wrote, for the card to tell; may be repeated.",
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the new bundle: a new one, or the gauge's own to change it.",
+)
+def card(gauge: str | None, files: tuple[Path, ...], output: Path | None) -> None:
+    """Print a gauge's model card, or write it anew with measurements of labelled files.
+
+    Training measures on validation data, which flatters. Measure a gauge on test sets, then let its
+    card say where it fails there:
+
+    \b
+        harmgauge evaluate FILE … --gauge BUNDLE --json RESULTS.json
+        harmgauge card BUNDLE --results RESULTS.json --output BUNDLE
+
+    Costs, verdicts and the gauge's id stay. Of a file measured again, the last figures count.
+    """
+    from ..bundle import read_bundle
+    from ..evaluation.tested import merged, read_results, tested
+    from ..gauges import find
+    from ..training.card import model_card
+
+    if bool(files) != bool(output):
+        raise click.UsageError("--results and --output belong together; give both or none")
+    folder = find(gauge)
+    manifest = read_bundle(folder)
+    if output is None:
+        click.echo(model_card(manifest))
+        return
+    check_place(folder, manifest, output)
+    for path in files:
+        found = tested(manifest, read_results(path), path)
+        manifest = replace(manifest, tested=merged(manifest.tested, found))
+    written = write_anew(folder, manifest, output)
+    told = ", ".join(each["data"] for each in written.tested)
+    click.echo(f"the card of {written.id} tells of {told}, in {output}")
