@@ -17,7 +17,6 @@ A short run from a bare base says what a part brings at first, not what is left 
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +31,9 @@ from short_runs import (
     make_rows,
     mean_by_kind,
     read_rows,
+    recipe_options,
     run_trials,
+    short_recipe,
     two_or_more,
 )
 from sizes import capped
@@ -49,7 +50,7 @@ from harmgauge.evaluation.suite import read_suite
 from harmgauge.evaluation.text import aligned
 from harmgauge.training.examples import load_sources
 from harmgauge.training.pipeline import run
-from harmgauge.training.recipe import Recipe, Source, read_recipe
+from harmgauge.training.recipe import Recipe, Source
 
 SUITE = Path(__file__).parent / "validation.yaml"
 WHOLE = "the whole recipe"
@@ -195,12 +196,7 @@ def cell(figure: Figure | None, sign: str = "") -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("recipe", type=Path)
-    parser.add_argument("--base", required=True, help="the pretrained model that all start from")
-    parser.add_argument("--data-root", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=400)
+    parser = recipe_options(__doc__.split("\n")[0], steps=400)
     parser.add_argument("--noise", type=Path)
     parser.add_argument("--only", nargs="+", help="names of runs, the whole recipe beside them")
     parser.add_argument("--draws", type=int, default=1000)
@@ -208,8 +204,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--seeds", type=two_or_more, help="measure as many seeds of each run, in memory"
     )
-    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, with --seeds")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     options = parser.parse_intermixed_args(arguments)
 
     known = changes(options.noise, options.recipe.parent)
@@ -218,14 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"--only names runs beside {WHOLE}")
     if unknown := set(names) - set(known):
         parser.error(f"no run is called {sorted(unknown)[0]}; there are: {', '.join(known)}")
-    recipe = read_recipe(
-        options.recipe,
-        [
-            *(f"data.root={options.data_root}", f"base={options.base}", "data.thresholds=[]"),
-            *(f"optim.max_steps={options.steps}", f"evaluate.every={options.steps}"),
-            *options.overrides,
-        ],
-    )
+    recipe = short_recipe(options, "data.thresholds=[]")
     if options.seeds is not None:
         recipes = {name: known[name](recipe) for name in names}
         folder = options.recipe.parent

@@ -17,7 +17,6 @@ OUT/mixture.json.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -28,20 +27,23 @@ import yaml
 from numpy.typing import NDArray
 from scipy.stats import qmc
 from short_runs import (
+    Difference,
     Factors,
+    Outcome,
     Trial,
     differences,
     make_rows,
     mean_by_kind,
     read_rows,
+    recipe_options,
     run_trials,
+    short_recipe,
     two_or_more,
 )
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold, cross_val_predict
 
 from harmgauge.evaluation.text import aligned
-from harmgauge.training.recipe import read_recipe
 
 GROUPS = Path(__file__).parent / "mixture-groups.yaml"
 CANDIDATES = 4096
@@ -109,81 +111,113 @@ def fit(logs: NDArray[np.float64], scores: NDArray[np.float64]) -> Fit:
     return Fit(r2, model.coef_.tolist(), candidates[np.argsort(liked)[-TAKEN:]].mean(0))
 
 
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What came of a search."""
+
+    scores: list[float]
+    """mean AUROC of each drawn mixture"""
+    fits: dict[str, Fit]
+    """over all validation sources, and over those of each kind"""
+    chosen: Factors
+    against: dict[str, Difference]
+    """by kind, how much better the chosen mixture is than the recipe's own"""
+    by_source: dict[str, Difference]
+    own: list[dict[str, float]]
+    """scores of the recipe's own mixture by kind, of each seed"""
+
+
+def search(
+    rows: Path, groups: Mapping[str, Sequence[str]], out: Path, draws: int, seeds: int, jobs: int
+) -> Search:
+    """Run what `out` does not have, and fit what it found.
+
+    Args:
+        rows: a file of `make_rows`.
+        groups: sources of each group.
+        out: folder of the outcomes.
+        draws: mixtures to draw.
+        seeds: runs of the chosen mixture and of the recipe's own.
+        jobs: runs at a time.
+    """
+    read = read_rows(rows)
+    of = group_of({example.source for example in read.train}, groups)
+    names, runs = list(groups), out / "runs.jsonl"
+
+    def score(outcome: Outcome) -> dict[str, float]:
+        return mean_by_kind(outcome, read.kinds)
+
+    logs = draw(draws, len(names), seed=0)
+    drawn = [Trial(f"draw {i}", rows, i, factors(own, names, of)) for i, own in enumerate(logs)]
+    scores = [score(each) for each in run_trials(drawn, runs, jobs)]
+    fits = {kind: fit(logs, np.array([each[kind] for each in scores])) for kind in scores[0]}
+    chosen = factors(np.concatenate([fits["all"].best, np.zeros(len(names))]), names, of)
+    fresh = range(draws, draws + seeds)
+    own = [Trial("own", rows, seed) for seed in fresh]
+    new = [Trial(f"chosen of {draws}", rows, seed, chosen) for seed in fresh]
+    end = run_trials([*own, *new], runs, jobs)
+    theirs, ours = end[:seeds], end[seeds:]
+    return Search(
+        [each["all"] for each in scores],
+        fits,
+        chosen,
+        differences(ours, theirs, score),
+        differences(ours, theirs, lambda each: each.auroc),
+        [score(each) for each in theirs],
+    )
+
+
+def tell(found: Search) -> None:
+    low, high = min(found.scores), max(found.scores)
+    print(f"{len(found.scores)} drawn mixtures: mean AUROC {low:.3f} to {high:.3f}")
+    fits = found.fits.values()
+    table = [["what doubling adds", *found.fits], ["r2", *(f"{each.r2:.2f}" for each in fits)]]
+    for place, name in enumerate(found.chosen.weight):
+        table.append([name, *(f"{each.effects[place]:+.4f}" for each in fits)])
+    print("\n".join(aligned(table)))
+    weights = ", ".join(f"{name} {value:.2f}" for name, value in found.chosen.weight.items())
+    print(f"the chosen one has weights of {weights} times the recipe's")
+    print(f"against the recipe's own, {len(found.own)} seeds each:")
+    both = [*found.against.items(), *found.by_source.items()]
+    print("\n".join(aligned([["", "difference"], *([name, str(each)] for name, each in both)])))
+
+
+def to_json(found: Search, steps: int) -> str:
+    names = list(found.chosen.weight)
+    plain = {
+        "steps": steps,
+        "fits": {
+            kind: {"r2": each.r2, "effects": dict(zip(names, each.effects, strict=True))}
+            for kind, each in found.fits.items()
+        },
+        "chosen": found.chosen.weight,
+        "against": {name: asdict(each) for name, each in found.against.items()},
+        "by_source": {name: asdict(each) for name, each in found.by_source.items()},
+        "own": found.own,
+    }
+    return json.dumps(plain, indent=1) + "\n"
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("recipe", type=Path)
-    parser.add_argument("--base", required=True, help="the pretrained model that all start from")
-    parser.add_argument("--data-root", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser = recipe_options(__doc__.splitlines()[0], steps=300)
     parser.add_argument("--groups", type=Path, default=GROUPS)
     parser.add_argument("--draws", type=int, default=64)
     parser.add_argument(
         "--seeds", type=two_or_more, default=4, help="runs of each mixture at the end"
     )
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     options = parser.parse_intermixed_args()
 
     groups = yaml.safe_load(options.groups.read_text(encoding="utf-8"))
-    recipe = read_recipe(
-        options.recipe,
-        [
-            *(f"data.root={options.data_root}", f"base={options.base}"),
-            *(f"optim.max_steps={options.steps}", f"evaluate.every={options.steps}"),
-            *options.overrides,
-        ],
-    )
     kept = options.out / "groups.json"
     if kept.exists() and json.loads(kept.read_text(encoding="utf-8")) != groups:
         parser.error(f"{options.out} holds runs of other groups; choose another --out")
-    rows = make_rows(recipe, options.recipe.parent, options.out / "rows.pickle")
-    kinds = read_rows(rows).kinds
-    of = group_of({example.source for example in read_rows(rows).train}, groups)
+    recipe, folder = short_recipe(options), options.recipe.parent
+    rows = make_rows(recipe, folder, options.out / "rows.pickle")
+    group_of({example.source for example in read_rows(rows).train}, groups)  # or stops here
     kept.write_text(json.dumps(groups), encoding="utf-8")
-    names = list(groups)
-    logs = draw(options.draws, len(names), seed=0)
-    drawn = [Trial(f"draw {i}", rows, i, factors(own, names, of)) for i, own in enumerate(logs)]
-    runs = options.out / "runs.jsonl"
-    found = run_trials(drawn, runs, options.jobs)
-    scores = [mean_by_kind(each, kinds) for each in found]
-    fits = {kind: fit(logs, np.array([each[kind] for each in scores])) for kind in scores[0]}
-    chosen = factors(np.concatenate([fits["all"].best, np.zeros(len(names))]), names, of)
-    seeds = range(options.draws, options.draws + options.seeds)
-    own = [Trial("own", rows, seed) for seed in seeds]
-    new = [Trial(f"chosen of {options.draws}", rows, seed, chosen) for seed in seeds]
-    end = run_trials([*own, *new], runs, options.jobs)
-    theirs, ours = end[: len(own)], end[len(own) :]
-    against = differences(ours, theirs, lambda each: mean_by_kind(each, kinds))
-    by_source = differences(ours, theirs, lambda each: each.auroc)
-
-    whole = [each["all"] for each in scores]
-    print(f"{len(found)} drawn mixtures: mean AUROC {min(whole):.3f} to {max(whole):.3f}")
-    table = [["what doubling adds", *fits], ["r2", *(f"{each.r2:.2f}" for each in fits.values())]]
-    for place, name in enumerate(names):
-        table.append([name, *(f"{each.effects[place]:+.4f}" for each in fits.values())])
-    print("\n".join(aligned(table)))
-    weights = ", ".join(f"{name} {value:.2f}" for name, value in chosen.weight.items())
-    print(f"the chosen one has weights of {weights} times the recipe's")
-    print(f"against the recipe's own, {options.seeds} seeds each:")
-    rows_of = [["", "difference"], *([name, str(each)] for name, each in against.items())]
-    rows_of += [[name, str(each)] for name, each in by_source.items()]
-    print("\n".join(aligned(rows_of)))
-    text = json.dumps(
-        {
-            "steps": options.steps,
-            "fits": {
-                kind: {"r2": each.r2, "effects": dict(zip(names, each.effects, strict=True))}
-                for kind, each in fits.items()
-            },
-            "chosen": chosen.weight,
-            "against": {name: asdict(each) for name, each in against.items()},
-            "by_source": {name: asdict(each) for name, each in by_source.items()},
-            "own": [mean_by_kind(each, kinds) for each in theirs],
-        },
-        indent=1,
-    )
-    (options.out / "mixture.json").write_text(text + "\n", encoding="utf-8")
+    found = search(rows, groups, options.out, options.draws, options.seeds, options.jobs)
+    tell(found)
+    (options.out / "mixture.json").write_text(to_json(found, options.steps), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ own for order, dropout and head, so that a difference can be set against the spr
 
 from __future__ import annotations
 
+import argparse
 import copy
 import json
 import math
@@ -31,12 +32,38 @@ from harmgauge.training.model import CostModel
 from harmgauge.training.monitor import score_examples, validation_metrics
 from harmgauge.training.packing import choose_packing, stop_packing
 from harmgauge.training.pipeline import prepare
-from harmgauge.training.recipe import GAUGE, Recipe
+from harmgauge.training.recipe import GAUGE, Recipe, read_recipe
 from harmgauge.training.teachers import taught
 
 MADE = "templates"
 CONVERSATIONS = "conversations"
 PAIRS = "pairs"
+
+
+def recipe_options(description: str, steps: int) -> argparse.ArgumentParser:
+    """A parser of what all short runs are told: a recipe, its base and data, and how long."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--base", required=True, help="the pretrained model that all start from")
+    parser.add_argument("--data-root", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=steps)
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, of those in memory")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
+    return parser
+
+
+def short_recipe(options: argparse.Namespace, *overrides: str) -> Recipe:
+    """The recipe that `recipe_options` names, looked at when its steps end."""
+    return read_recipe(
+        options.recipe,
+        [
+            *(f"data.root={options.data_root}", f"base={options.base}"),
+            *(f"optim.max_steps={options.steps}", f"evaluate.every={options.steps}"),
+            *overrides,
+            *options.overrides,
+        ],
+    )
 
 
 @dataclass(frozen=True, slots=True)

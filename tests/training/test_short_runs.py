@@ -63,6 +63,17 @@ def test_runs_of_a_seed_are_the_same_and_are_not_run_twice(
         short_runs.make_rows(other, tmp_path, rows)
 
 
+@pytest.mark.slow  # each process loads torch
+def test_runs_in_processes_of_their_own_are_the_same(short_runs, recipe, tmp_path):
+    rows = short_runs.make_rows(recipe, tmp_path, tmp_path / "rows.pickle")
+    trials = [short_runs.Trial("one", rows, seed) for seed in (0, 1)]
+    alone = short_runs.run_trials(trials, tmp_path / "alone.jsonl", 1)
+    found = short_runs.run_trials(trials, tmp_path / "two.jsonl", 2)
+    assert [(each.seed, each.steps) for each in found] == [(0, 4), (1, 4)]
+    for one, other in zip(alone, found, strict=True):  # up to the order of sums
+        assert other.auroc == pytest.approx(one.auroc, abs=0.02)
+
+
 def test_a_run_has_a_head_of_its_own_and_reads_batches_as_the_machine_can(
     short_runs, recipe, tmp_path, monkeypatch
 ):
