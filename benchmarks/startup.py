@@ -1,4 +1,4 @@
-"""Start-up time above bare Python: import, --help, and a first scored text.
+"""Start-up time above bare Python, and peak memory: import, --help, and a first scored text.
 
     python benchmarks/startup.py [--runs 15] [--gauge NAME …]
 
@@ -8,6 +8,7 @@ Each command runs in a process of its own, all in turn, so that a busy spell hit
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -23,10 +24,16 @@ COMMANDS = {
 WITH = LAUNCH.format("'score', 'hi', '--gauge', {!r}")
 
 
-def seconds(code: str) -> float:
+def run(code: str) -> tuple[float, float]:
+    """Seconds that a process took, and the most megabytes that lay in memory (Linux)."""
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    elapsed = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)  # or it would be waited for again
+    if process.returncode:
+        raise SystemExit(f"{code} failed")
+    return elapsed, usage.ru_maxrss * 1024 / 1e6
 
 
 def main() -> None:
@@ -37,17 +44,20 @@ def main() -> None:
     runs = given.runs
     commands = COMMANDS | {f"score, {gauge}": WITH.format(gauge) for gauge in given.gauge}
     times: dict[str, list[float]] = {name: [] for name in commands}
+    memory: dict[str, list[float]] = {name: [] for name in commands}
     for number in range(runs + 1):
         for name, code in commands.items():
-            elapsed = seconds(code)
+            elapsed, megabytes = run(code)
             if number:  # the first round only warms the file cache
                 times[name].append(elapsed)
+                memory[name].append(megabytes)
     bare = statistics.median(times["bare python"])
-    print(f"median of {runs} runs [fastest, slowest], seconds; then above bare Python")
+    print(f"median of {runs} runs [fastest, slowest], seconds; above bare Python; MB at most")
     for name, values in times.items():
         median = statistics.median(values)
         span = f"[{min(values):.3f}, {max(values):.3f}]"
-        print(f"{name:22} {median:.3f} {span}  +{median - bare:.3f}")
+        most = statistics.median(memory[name])
+        print(f"{name:22} {median:.3f} {span}  +{median - bare:.3f}  {most:.0f}")
 
 
 if __name__ == "__main__":

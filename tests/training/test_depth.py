@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 
@@ -19,6 +20,7 @@ from harmgauge.training.export_transformers import export_transformers
 from harmgauge.training.model import CostModel, ModelSpec, new_backbone
 from harmgauge.training.pipeline import prepare, run
 from harmgauge.training.quantise import read_parameters
+from harmgauge.training.reopen import read_cost_model
 from harmgauge.windows import Layout
 from tiny import MAX_TOKENS, language_model_config, make_bundle, make_encoder, make_tokenizer
 
@@ -136,6 +138,24 @@ def teacher(tmp_path):
     export_onnx(model, tokenizer, tmp_path / "onnx", storage="fp32")
     files = {path.name: path for path in (tmp_path / "onnx").iterdir()}
     return make_bundle(tmp_path / "teacher", "teacher", model, "onnx", files)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_gauges_of_other_depths_are_made_for_their_size(
+    count, teacher, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.syspath_prepend("benchmarks")
+    called = ["depths", str(teacher), str(count), "--out", str(tmp_path), "--storage", "fp32"]
+    monkeypatch.setattr("sys.argv", called)
+    importlib.import_module("depths").main()
+    made = tmp_path / f"layers-{count}"
+    model, _, _ = read_cost_model(made)
+    layers = model.backbone.encoder.layer
+    assert model.backbone.config.num_hidden_layers == len(layers) == count
+    firsts = {tuple(layer.intermediate.dense.weight[0].tolist()) for layer in layers}
+    assert len(firsts) == count  # none is stored for another
+    size = sum(path.stat().st_size for path in made.iterdir()) / 1e6
+    assert f" {size:.1f} MB, " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("start", ["folder", "gauge"])
