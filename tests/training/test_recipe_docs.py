@@ -49,7 +49,7 @@ def documented(heading: str) -> dict[str, str]:
 
 
 def default(field) -> str:
-    value = field.default
+    value = field.get_default(call_default_factory=True)
     if value is PydanticUndefined:
         return "-"
     if isinstance(value, recipe.Section):

@@ -105,9 +105,13 @@ def _gauge(base: str, settings: Model) -> Base:
         base=f"{GAUGE}{manifest.id}",
         base_sha256=weights_sha256(str(folder)) or manifest.files.get("model.onnx"),
     )
-    data = ({**each, "source": f"{manifest.name}: {each['source']}"} for each in manifest.data)
     drawn = frozenset(model.spec.outputs) - frozenset(spec.outputs)
-    return Base(model, tokenizer, tuple(data), manifest.teachers, drawn, manifest)
+    return Base(model, tokenizer, inherited(manifest), manifest.teachers, drawn, manifest)
+
+
+def inherited(manifest: Manifest) -> tuple[Mapping[str, Any], ...]:
+    """What a gauge was trained on, as a gauge that starts from it says it."""
+    return tuple({**each, "source": f"{manifest.name}: {each['source']}"} for each in manifest.data)
 
 
 def cache_folder() -> Path:

@@ -27,6 +27,7 @@ from .freezing import choose_trainable, merged_backbone
 from .interpolation import interpolate, weights_now
 from .kinds import count_kinds
 from .licences import check_licence
+from .merging import merged
 from .model import CostModel
 from .monitor import capped
 from .noise import apply_doubts
@@ -113,6 +114,7 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     kept = base.manifest if recipe.model.freeze_costs else None
     if kept is not None:
         check_storage(recipe, kept)
+    base = merged(base, recipe.model.merge)
     keep_layers(base.model, recipe.model.layers)
     new_teachers = provenance(recipe.distil.teachers if recipe.distil else ())
     teachers = tuple({each["gauge"]: each for each in (*base.teachers, *new_teachers)}.values())

@@ -193,6 +193,8 @@ class Model(Backbone):
     """how many of the lowest layers keep their pretrained weights"""
     freeze_costs: bool = False
     """of a gauge: what it says of costs stays, and the outputs of categories alone are trained"""
+    merge: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
+    """of a gauge: others, names or folders, and their parts of the mean that its weights become"""
     categories: tuple[str, ...] = ()
     """kinds of harm that get an output each, where validation data can calibrate it"""
     members: int | None = Field(default=None, ge=2)
@@ -347,6 +349,22 @@ class Recipe(Named):
         return self
 
     @model_validator(mode="after")
+    def _gauges_merge_with_a_gauge(self) -> Self:
+        if not self.model.merge:
+            return self
+        if not self.base.startswith(GAUGE):
+            raise ValueError(
+                "model.merge averages the weights of gauges, and the base is none; set base: "
+                "gauge:NAME, or leave it out"
+            )
+        if (total := sum(self.model.merge.values())) >= 1:
+            raise ValueError(
+                f"the parts of model.merge are {total:g} together, which leaves nothing to the "
+                "base; lower them to less than 1"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _costs_that_stay_are_those_of_a_gauge(self) -> Self:
         if not self.model.freeze_costs:
             return self
@@ -364,6 +382,7 @@ class Recipe(Named):
             "data.thresholds": bool(self.data.thresholds),
             "calibrate=false": not self.calibrate,
             "model.lora": self.model.lora is not None,
+            "model.merge": bool(self.model.merge),
             "model.layers": self.model.layers is not None,
             "model.min_token_count": self.model.min_token_count is not None,
             "model.members": self.model.members is not None,
