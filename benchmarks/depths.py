@@ -49,13 +49,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--storage", choices=get_args(Storage), default="int6")
     options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
     for count in options.layers:
+        if (place := options.out / f"layers-{count}").exists():
+            parser.error(f"{place} is there; remove it, or choose another --out")
         model, tokenizer, manifest = read_cost_model(find(options.gauge))
         set_depth(model, count)
-        with tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory(dir=options.out) as scratch:
             bundle = exported(Path(scratch), manifest, model, tokenizer, options.storage)
-            place = options.out / f"layers-{count}"
-            place.parent.mkdir(parents=True, exist_ok=True)
             bundle.rename(place)
         weights = sum(each.numel() for each in model.parameters()) / 1e6
         size, wheel = megabytes(place)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harmgauge import tested
 from harmgauge.bundle import Manifest, read_bundle, write_bundle
 from harmgauge.calibration import Calibration
 from harmgauge.errors import BundleError
@@ -30,6 +31,7 @@ MANIFEST = Manifest(
 
 CALIBRATION, LAYOUT = asdict(MANIFEST.calibration), asdict(MANIFEST.layout)
 THRESHOLD = asdict(MANIFEST.thresholds[0])
+TESTED = asdict(tested.Tested("test.csv", None, "prompt", 8, 100, 0, "0.1.0", {}))
 
 
 @pytest.fixture
@@ -99,8 +101,9 @@ def test_what_changes_no_cost_is_no_part_of_the_id(bundle, tmp_path):
     def told(card):
         (tmp_path / "card").write_text(card)
         files = {name: bundle / name for name in read_bundle(bundle).files}
-        tested = ({"data": "test.csv", "n": len(card), "figures": {}},)
-        manifest = replace(MANIFEST, tested=tested)
+        reached = {"auroc": tested.Reached(0.75, 8, 0.5), "f1": tested.Reached(0.5, len(card))}
+        test = tested.Tested("test.csv", None, "prompt", 8, 100, 0, "0.1.0", reached)
+        manifest = replace(MANIFEST, tested=(test,))
         return write_bundle(tmp_path / card, manifest, {**files, "README.md": tmp_path / "card"})
 
     assert {told("one").id, told("other").id} == {read_bundle(bundle).id}
@@ -186,6 +189,19 @@ def test_an_unknown_format_version_is_refused_by_name(bundle):
         ({"categories": {"spam": CALIBRATION}}, "scales of all outputs but the cost"),
         ({"categories": {"spam": {"bias": 1}}}, "categories, spam lacks a key"),
         ({"metrics": ["auroc"]}, "wrong kind: metrics"),
+        ({"tested": [{"data": "test.csv"}]}, "tested lacks a key: .*figures"),
+        (
+            {"tested": [{**TESTED, "figures": {"auroc": {"value": "high", "n": 1}}}]},
+            "test.csv, auroc lacks a key: high, low",
+        ),
+        (
+            {
+                "tested": [
+                    {**TESTED, "figures": {"f1": dict.fromkeys(("value", "low", "high", "n"))}}
+                ]
+            },
+            "test.csv, f1 has a value of the wrong kind: n, value",
+        ),
         ({"thresholds": [{**THRESHOLD, "kinds": ["chat"]}]}, "unknown kind of input: chat"),
         ({"thresholds": [{"name": "fpr1"}]}, "thresholds lacks a key: confidence"),
         ({"calibration": {**CALIBRATION, "bias": math.nan}}, "calibration has .* kind: bias"),

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from . import __version__
@@ -18,6 +19,7 @@ from .exchange import KINDS, MARKERS, TEMPLATE_ID, Kind
 from .files import whole_folder
 from .members import is_member, members_at
 from .scales import Scales
+from .tested import Reached, Tested
 from .thresholds import Threshold
 from .verdict import DIRECTION
 from .windows import Layout
@@ -77,8 +79,8 @@ class Manifest:
     """of each kind of input that validation data says enough of: what a threshold costs there"""
     metrics: tuple[Mapping[str, Any], ...] = ()
     """measurements: `data`, `n` and figures by name"""
-    tested: tuple[Mapping[str, Any], ...] = ()
-    """figures of labelled files that it was tried on afterwards, see `evaluation.tested`"""
+    tested: tuple[Tested, ...] = ()
+    """what it reached on test sets, measured afterwards"""
     files: Mapping[str, str] = field(default_factory=dict)
     """sha256 of every other file of the bundle, filled in by `write_bundle`"""
     template: str = TEMPLATE_ID
@@ -183,7 +185,10 @@ class Manifest:
         values["curves"] = {
             kind: _curve(curve, f"{where}, curves, {kind}") for kind, curve in curves.items()
         }
-        for key in ("data", "teachers", "outputs", "metrics", "tested"):
+        values["tested"] = tuple(
+            _tested(each, f"{where}, tested") for each in values.get("tested", ())
+        )
+        for key in ("data", "teachers", "outputs", "metrics"):
             values[key] = tuple(values.get(key, ()))
         manifest = cls(**values)
         if manifest.outputs[:1] != ("cost",):
@@ -325,6 +330,16 @@ def _curve(values: Any, where: str) -> ErrorCurve:
     return curve
 
 
+def _tested(values: Any, where: str) -> Tested:
+    stored = _known(Tested, values, where)
+    inside = f"{where}, {stored['data']}"
+    figures = {
+        name: Reached(**_known(Reached, each, f"{inside}, {name}"))
+        for name, each in stored["figures"].items()
+    }
+    return Tested(**{**stored, "figures": figures})
+
+
 def _check_kinds(names: Iterable[str], where: str) -> None:
     if unknown := sorted(set(names) - set(KINDS)):
         raise BundleError(f"{where} has an unknown kind of input: {', '.join(unknown)}")
@@ -355,6 +370,10 @@ def _fits(value: Any, hint: Any) -> bool:
             and (rest == [...] or len(value) == 1 + len(rest))
             and all(_fits(each, inner) for each in value)
         )
+    if isinstance(hint, UnionType):
+        return any(_fits(value, each) for each in get_args(hint))
+    if hint is NoneType:
+        return value is None
     if hint is bool:
         return isinstance(value, bool)
     kind: Any = {str: str, int: int, float: (int, float)}.get(hint, dict)

@@ -61,8 +61,8 @@ def test_the_card_tells_of_what_was_measured_and_the_id_stays(run, own, measured
     assert load(own).score(WORDS).tolist() == costs.tolist()
     figures = json.loads(results.read_text())["measurements"][0]["gauges"][before.name]["figures"]
     (entry,) = after.tested
-    assert (entry["data"], entry["n"], entry["draws"]) == (name, 120, 100)
-    assert entry["figures"]["auroc"]["value"] == figures["auroc"]["value"]
+    assert (entry.data, entry.n, entry.draws) == (name, 120, 100)
+    assert entry.figures["auroc"].value == figures["auroc"]["value"]
     said = "{value:.3f} [{low:.3f}, {high:.3f}]".format(**figures["auroc"])
     card = (own / "README.md").read_text()
     assert card == run("card", own).stdout.removesuffix("\n")
@@ -75,7 +75,8 @@ def test_the_card_tells_of_what_was_measured_and_the_id_stays(run, own, measured
 
 def test_a_new_scale_leaves_behind_what_was_tested(run, own, measured):
     run("card", own, "--results", measured(), "--output", own)
-    assert run("calibrate", own, "--prior", 0.1, "--output", own).exit_code == 0
+    result = run("calibrate", own, "--prior", 0.1, "--output", own)
+    assert "what it was tested on stays behind" in result.stdout
     assert read_bundle(own).tested == ()
     assert "## Tested" not in (own / "README.md").read_text()
 
@@ -94,9 +95,12 @@ def test_what_is_not_of_the_gauge_is_refused(run, own, measured, tmp_path):
     whole = json.loads(measured().read_text())
     for name, changed, said in (
         ("version.json", {**whole, "format_version": 1}, "format version 1"),
-        ("mode.json", _with(whole, "gauges", "tiny", "runs in", "int8"), "ran in int8"),
+        ("mode.json", _with(whole, "gauges", "tiny", "runs in", "onnx int8"), "ran in onnx int8"),
+        ("word.json", _at(whole, "figures", "auroc", "value", "high"), "is not as harmgauge"),
+        ("where.json", _at(whole, "threshold", None), "judged from a cost of None on"),
+        ("empty.json", {**whole, "measurements": []}, "holds no measurements"),
         ("cut.json", {**whole, "measurements": [{}]}, "is not as harmgauge evaluate"),
-        ("list.json", [1], "has no measurements"),
+        ("list.json", [1], "holds no measurements"),
     ):
         path = tmp_path / name
         path.write_text(json.dumps(changed))
@@ -113,6 +117,31 @@ def test_results_and_output_belong_together(run, own, measured):
         result = run("card", own, *half)
         assert result.exit_code == 2
         assert "belong together" in result.stderr
+
+
+def test_a_torch_gauge_has_a_card_too_whatever_it_ran_on(run, own, measured, tmp_path):
+    results = json.loads(measured().read_text())
+    path = tmp_path / "torch.json"
+    path.write_text(json.dumps(_with(results, "gauges", "tiny", "runs in", "torch cuda")))
+    assert run("card", own, "--results", path, "--output", own).exit_code == 0
+
+
+def test_another_file_of_the_same_name_replaces_the_first_and_says_so(run, own, measured, tmp_path):
+    results = measured()
+    run("card", own, "--results", results, "--output", own)
+    whole = json.loads(results.read_text())
+    whole["measurements"][0]["contents"]["sha256"] = "ab"
+    path = tmp_path / "again.json"
+    path.write_text(json.dumps(whole))
+    result = run("card", own, "--results", path, "--output", own)
+    assert "is another file than the one of that name" in result.stderr
+    assert [each.sha256 for each in read_bundle(own).tested] == ["ab"]
+
+
+def _at(results, *path):
+    """The results with another value in what the gauge reached on the first file."""
+    first = results["measurements"][0]
+    return {**results, "measurements": [_with(first, "gauges", "tiny", *path)]}
 
 
 def _with(values, *path):

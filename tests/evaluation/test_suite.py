@@ -27,6 +27,7 @@ RECIPES = (
     "mini-research-first",
     "mini-research-second",
     "mini-research-third",
+    "mini-research-fourth",
     "mini-research",
 )
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from harmgauge import tested
 from harmgauge.bundle import Manifest
 from harmgauge.calibration import Calibration
 from harmgauge.thresholds import Threshold
@@ -121,19 +122,15 @@ def test_what_it_is_for_and_where_it_fails_come_before_the_figures(manifest):
 
 def test_files_that_it_was_tested_on_come_first_where_it_fails(manifest):
     def entry(data, **figures):
-        parts = ("value", "n", "low", "high")
-        given = {key: dict(zip(parts, each, strict=True)) for key, each in figures.items()}
-        about = {"sha256": "ab", "kind": "prompt", "n": 200, "draws": 100, "seed": 3}
-        return {"data": data, **about, "code_version": "0.1.0", "figures": given}
+        reached = {key: tested.Reached(*each) for key, each in figures.items()}
+        return tested.Tested(data, "ab", "prompt", 200, 100, 3, "0.1.0", reached)
 
-    tested = (
-        entry(
-            "a.csv", auroc=(0.875, 200, 0.75, 0.9375), false_positive_rate=(0.25, 60, None, None)
-        ),
+    files = (
+        entry("a.csv", auroc=(0.875, 200, 0.75, 0.9375), false_positive_rate=(0.25, 60)),
         entry("b.csv", auroc=(0.75, 200, 0.7, 0.8), false_positive_rate=(0.5, 49, 0.4, 0.6)),
-        entry("c.csv", recall_lost=(0.0625, 80, 0.0, 0.125), ranking_mixed=(0.625, 70, 0.5, 0.75)),
+        entry("c.csv", recall_lost=(0.0625, 80, 0.0, 0.125), ranking_accuracy=(0.625, 70)),
     )
-    card = model_card(replace(manifest, tested=tested))
+    card = model_card(replace(manifest, tested=files))
     fails = card.split("## Where it fails")[1].split("\n## ")[0]
     assert "b.csv 0.750 [0.700, 0.800] (n = 200), a.csv 0.875 [0.750, 0.938] (n = 200)." in fails
     assert "false alarms**, of safe texts at cost 0: a.csv 0.250 (n = 60)." in fails  # b: too few
@@ -141,7 +138,9 @@ def test_files_that_it_was_tested_on_come_first_where_it_fails(manifest):
     assert fails.index("of [Tested](#tested)") < fails.index("on validation data")
     figures = card.split("## Tested")[1].split("\n## ")[0]
     assert "100 draws and seed 3 in harmgauge 0.1.0" in figures
-    assert "| c.csv | prompt | 200 | – | – | – | – | – | – | 0.625 [0.500, 0.750] |" in figures
+    assert "| data | kind | n | AUROC | false alarms | ranking | recall lost" in figures
+    assert "| c.csv | prompt | 200 | – | – | 0.625 | 0.062 [0.000, 0.125] |" in figures
+    assert "**Lowest ranking accuracy** of pairs: c.csv 0.625 (n = 70)." in fails
     assert "Tested" not in model_card(manifest)
 
 

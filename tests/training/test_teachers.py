@@ -234,7 +234,7 @@ def test_an_open_student_has_open_teachers(tmp_path, make_recipe, encoder_base, 
         with pytest.raises(RecipeError, match=rf"CC0-1.0 is open, but {said}.* CC-BY-NC-4.0"):
             prepare(make_recipe(encoder_base, distil=distil), tmp_path)
         prepare(make_recipe(encoder_base, distil=distil, licence="CC-BY-NC-4.0"), tmp_path)
-    with pytest.raises(RecipeError, match="kept, which the base learnt from"):
+    with pytest.raises(RecipeError, match="kept, which the base or a merged gauge learnt from"):
         prepare(make_recipe(f"gauge:{tmp_path / 'data'}"), tmp_path)
 
 

@@ -146,6 +146,11 @@ def calibrate(
         texts, raw = texts.take(np.flatnonzero(may).tolist()), raw[may]
         digests = tuple(digest for file in files if (digest := data_sha256(file)))
         manifest = _add_thresholds(manifest, texts, raw, rates, confidence, name, data, digests)
+    if before.tested and not manifest.tested:
+        click.echo(
+            "what it was tested on stays behind, being measured at the old scale; harmgauge "
+            "evaluate and harmgauge card put it anew"
+        )
     written = write_anew(folder, manifest, output)
     click.echo(f"{before.id} is now {written.id}, written to {output}")
 

@@ -38,7 +38,7 @@ def card(gauge: str | None, files: tuple[Path, ...], output: Path | None) -> Non
     Costs, verdicts and the gauge's id stay. Of a file measured again, the last figures count.
     """
     from ..bundle import read_bundle
-    from ..evaluation.tested import merged, read_results, tested
+    from ..evaluation.tested import read_tested
     from ..gauges import find
     from ..training.card import model_card
 
@@ -50,9 +50,17 @@ def card(gauge: str | None, files: tuple[Path, ...], output: Path | None) -> Non
         click.echo(model_card(manifest))
         return
     check_place(folder, manifest, output)
-    for path in files:
-        found = tested(manifest, read_results(path), path)
-        manifest = replace(manifest, tested=merged(manifest.tested, found))
-    written = write_anew(folder, manifest, output)
-    told = ", ".join(each["data"] for each in written.tested)
+    known = {each.place: each for each in manifest.tested}
+    new = [each for path in files for each in read_tested(path, manifest)]
+    for each in new:
+        before = known.get(each.place)
+        if before is not None and before.sha256 != each.sha256:
+            click.echo(
+                f"harmgauge: !! {each.data} is another file than the one of that name whose "
+                "figures it replaces",
+                err=True,
+            )
+        known[each.place] = each
+    written = write_anew(folder, replace(manifest, tested=tuple(known.values())), output)
+    told = ", ".join(dict.fromkeys(each.data for each in new))
     click.echo(f"the card of {written.id} tells of {told}, in {output}")

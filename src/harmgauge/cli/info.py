@@ -101,7 +101,7 @@ def _export(entry: Mapping[str, Any]) -> str:
 def _tested(manifest: Manifest) -> str:
     if not manifest.tested:
         return "on nothing that is stored; harmgauge card stores what harmgauge evaluate measures"
-    return f"on {', '.join(each['data'] for each in manifest.tested)}; figures: harmgauge card"
+    return f"on {', '.join(each.data for each in manifest.tested)}; figures: harmgauge card"
 
 
 def _table(entries: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -1,111 +1,115 @@
-"""From the results of `harmgauge evaluate` into a manifest, for the model card to tell of."""
+"""From the results of `harmgauge evaluate` to what a gauge's bundle keeps of them, see `Tested`."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..bundle import Manifest
 from ..errors import DataError
+from ..tested import Reached, Tested
+from .evaluate import Measurement
+from .figures import Figure
+from .measure import Scores
 from .results import FORMAT_VERSION
 
 FIGURES = (
     *("auroc", "auprc", "f1", "false_positive_rate", "false_negative_rate", "calibration_error"),
-    *("recall_lost", "identity_recall_gap", "identity_false_positive_gap", "identity_cost_gap"),
+    *("recall_lost", "identity_recall_gap", "identity_false_positive_gap"),
 )
-"""what is taken of those that are measured; of pairs, the ranking accuracy of each stratum"""
+"""what is kept of those that are measured, beside the ranking of pairs"""
+RANKING = "ranking_accuracy"
+_ANEW = "measure anew: harmgauge evaluate FILE … --json RESULTS.json"
 
 
-def read_results(path: Path) -> dict[str, Any]:
-    """What `harmgauge evaluate --json` wrote.
+def read_tested(path: Path, manifest: Manifest) -> list[Tested]:
+    """What a gauge reached on each file of a run of `harmgauge evaluate --json`.
 
     Raises:
-        DataError: it cannot be read, is no such file, or is of another format version.
+        DataError: the file cannot be read, is of another format version, holds nothing that was
+            measured, or is not of this gauge as it runs by default: from a cost of 0 on, in the
+            arithmetic of its bundle.
     """
-    anew = "measure anew: harmgauge evaluate FILE … --json RESULTS.json"
+    results = _read(path)
     try:
-        results = json.loads(path.read_text(encoding="utf-8"))
+        return _tested(results, manifest, path)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path} is not as harmgauge evaluate writes it; {_ANEW}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        results = json.loads(text, parse_constant=lambda constant: None)  # no number, not known
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError):
-        raise DataError(f"{path} is not valid JSON; {anew}") from None
-    if not isinstance(results, dict) or "measurements" not in results:
-        raise DataError(f"{path} has no measurements; {anew}")
-    if results.get("format_version") != FORMAT_VERSION:
+        raise DataError(f"{path} is not valid JSON; {_ANEW}") from None
+    if not isinstance(results, dict) or not results.get("measurements"):
+        raise DataError(f"{path} holds no measurements; {_ANEW}")
+    if (version := results.get("format_version")) != FORMAT_VERSION:
         raise DataError(
-            f"{path} has format version {results.get('format_version')}, and this harmgauge reads "
-            f"{FORMAT_VERSION}; {anew}"
+            f"{path} has format version {version}, and this harmgauge reads {FORMAT_VERSION}; "
+            f"{_ANEW}"
         )
     return results
 
 
-def tested(manifest: Manifest, results: Mapping[str, Any], where: Path) -> list[dict[str, Any]]:
-    """Figures of a gauge, an entry each file.
-
-    Args:
-        manifest: of the gauge.
-        results: see `read_results`.
-        where: their file, for errors.
-
-    Returns:
-        Entries `data`, `sha256`, `kind`, `n`, `draws`, `seed`, `code_version`, and `figures`: name
-        to `value`, `n` and, where there is an interval of 95 %, `low` and `high`.
-
-    Raises:
-        DataError: the results are not of this gauge as it runs by default (from a cost of 0 on, in
-            the arithmetic of its bundle), or not as `harmgauge evaluate` writes them.
-    """
-    try:
-        return _entries(manifest, results, where)
-    except (AttributeError, KeyError, TypeError):
-        raise DataError(f"{where} is not as harmgauge evaluate --json writes it") from None
-
-
-def _entries(manifest: Manifest, results: Mapping[str, Any], where: Path) -> list[dict[str, Any]]:
+def _tested(results: Mapping[str, Any], manifest: Manifest, path: Path) -> list[Tested]:
     gauges = results["gauges"]
-    names = [name for name, facts in gauges.items() if facts.get("id") == manifest.id]
-    if not names:
+    ways = {n: each.get("runs in") for n, each in gauges.items() if each.get("id") == manifest.id}
+    if not ways:
         measured = ", ".join(str(facts.get("id") or name) for name, facts in gauges.items())
         raise DataError(
-            f"{where} is of {measured}, not of {manifest.id}; measure that one: harmgauge evaluate "
-            "--gauge"
+            f"{path} is of {measured}, not of {manifest.id}; measure that one, by --gauge"
         )
-    name = names[0]
-    if (mode := gauges[name].get("runs in")) != manifest.runtime:
-        raise DataError(f"{where}: {name} ran in {mode}, and a card tells of {manifest.runtime}")
-    return [
-        _entry(each, each["gauges"][name], results["code_version"], where)
-        for each in results["measurements"]
-    ]
-
-
-def _entry(
-    measurement: Mapping[str, Any], scores: Mapping[str, Any], version: str, where: Path
-) -> dict[str, Any]:
-    contents = measurement["contents"]
-    if scores["threshold"]:
+    # A torch gauge says where it ran, too; that does not change its arithmetic.
+    fitting = [n for n, way in ways.items() if way == "onnx" or str(way).startswith("torch")]
+    if not fitting:
         raise DataError(
-            f"{where}: {contents['data']} was judged from a cost of {scores['threshold']:g} on, "
-            "and a card tells of 0; measure anew without --threshold"
+            f"{path}: {manifest.id} ran in {next(iter(ways.values()))}, which is less exact, and "
+            "a card tells of the gauge as it is loaded by default; measure that"
         )
-    figures = {key: scores["figures"][key] for key in FIGURES if key in scores["figures"]}
-    figures |= {f"ranking_{stratum}": figure for stratum, figure in scores["ranking"].items()}
-    return {
-        **{key: contents[key] for key in ("data", "sha256", "kind", "n")},
-        **{key: measurement[key] for key in ("draws", "seed")},
-        "code_version": version,
-        "figures": {
-            key: {part: figure[part] for part in ("value", "n", "low", "high")}
-            for key, figure in figures.items()
-            if figure["value"] is not None
-        },
-    }
+    found = [Measurement.from_dict(each) for each in results["measurements"]]
+    return [_entry(each, each.gauges[fitting[0]], results["code_version"], path) for each in found]
 
 
-def merged(
-    before: tuple[Mapping[str, Any], ...], new: list[dict[str, Any]]
-) -> tuple[Mapping[str, Any], ...]:
-    """Entries with those of the same name replaced."""
-    return tuple({each["data"]: each for each in (*before, *new)}.values())
+def _entry(measurement: Measurement, scores: Scores, version: str, path: Path) -> Tested:
+    contents = measurement.contents
+    if scores.threshold != 0:
+        raise DataError(
+            f"{path}: {contents.data} was judged from a cost of {scores.threshold} on, and a card "
+            "tells of 0; measure anew without --threshold"
+        )
+    figures = {name: scores.figures[name] for name in FIGURES if name in scores.figures}
+    # The first that is known: that of mixed pairs, else of pairs of one label or without any.
+    for ranking in [each for each in scores.ranking.values() if each.value is not None][:1]:
+        figures[RANKING] = ranking
+    reached = {name: _reached(each) for name, each in figures.items() if each.value is not None}
+    return Tested(
+        contents.data,
+        contents.sha256,
+        contents.kind,
+        contents.n or contents.pairs,
+        measurement.draws,
+        measurement.seed,
+        version,
+        reached,
+    )
+
+
+def _reached(figure: Figure) -> Reached:
+    """Raises:
+    ValueError: it holds something other than numbers.
+    """
+    low, high = figure.low, figure.high
+    numbers = (figure.value, figure.n, *(each for each in (low, high) if each is not None))
+    if not all(isinstance(each, int | float) and math.isfinite(each) for each in numbers):
+        raise ValueError("no number")
+    assert figure.value is not None
+    return Reached(figure.value, figure.n, low, high)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,8 @@ class Base:
     """its teachers, as in `Manifest.teachers`"""
     drawn: frozenset[str] = frozenset()
     """outputs that a gauge has not, and whose weights are drawn at random"""
-    manifest: Manifest | None = None
-    """of a gauge"""
+    gauges: tuple[Manifest, ...] = ()
+    """those whose weights it has: the one that it is, and then what is merged with it"""
 
 
 def load_base(base: str, settings: Model) -> Base:
@@ -106,12 +106,28 @@ def _gauge(base: str, settings: Model) -> Base:
         base_sha256=weights_sha256(str(folder)) or manifest.files.get("model.onnx"),
     )
     drawn = frozenset(model.spec.outputs) - frozenset(spec.outputs)
-    return Base(model, tokenizer, inherited(manifest), manifest.teachers, drawn, manifest)
+    return Base(model, tokenizer, inherited(manifest), manifest.teachers, drawn, (manifest,))
 
 
 def inherited(manifest: Manifest) -> tuple[Mapping[str, Any], ...]:
     """What a gauge was trained on, as a gauge that starts from it says it."""
     return tuple({**each, "source": f"{manifest.name}: {each['source']}"} for each in manifest.data)
+
+
+def once(data: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """Entries of `Manifest.data`, those of one source as one: that with the most rows, since they
+    are draws of it, which may or may not be the same rows."""
+    found: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for each in data:
+        known = found.setdefault(plain(each), each)
+        if (each.get("rows") or 0) > (known.get("rows") or 0):
+            found[plain(each)] = each
+    return tuple(found.values())
+
+
+def plain(entry: Mapping[str, Any]) -> tuple[str, str]:
+    """Name, without those of the gauges that it came by, and licence."""
+    return str(entry["source"]).rpartition(": ")[2], str(entry.get("licence"))
 
 
 def cache_folder() -> Path:

@@ -58,8 +58,9 @@ def _kept_costs(manifest: Manifest) -> list[str]:
     return [
         "",
         f"**Its costs are those of {manifest.base['name']}**: scales, thresholds, error curves and "
-        "all figures below but those of categories are what was measured of that gauge. The last "
-        "run trained categories alone, so that sources above that only it read taught no cost.",
+        "all figures below of validation data, but for those of categories, are what was measured "
+        "of that gauge. The last run trained categories alone, so that sources above that only it "
+        "read taught no cost.",
     ]
 
 

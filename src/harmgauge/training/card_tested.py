@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from ..bundle import Manifest
+from ..tested import Reached, Tested
 from .card_figures import FEWEST, WORST, table
-
-Entry = Mapping[str, Any]
-"""one of `Manifest.tested`"""
 
 # Figures by which it can fail, and whether it does where they are high.
 _FAILURES = (
     ("auroc", "**Lowest AUROC** (0.5 is chance)", False),
-    ("ranking_mixed", "**Lowest ranking accuracy**, of pairs with one safe answer", False),
+    ("ranking_accuracy", "**Lowest ranking accuracy** of pairs", False),
     ("false_positive_rate", "**Most false alarms**, of safe texts at cost 0", True),
     ("false_negative_rate", "**Most misses**, of unsafe texts at cost 0", True),
     ("recall_lost", "**Most recall lost** where an unsafe answer begins as a refusal", True),
@@ -28,12 +25,15 @@ _COLUMNS = {
     "false_positive_rate": "false alarms",
     "false_negative_rate": "misses",
     "calibration_error": "ECE",
-    "ranking_mixed": "ranking",
+    "ranking_accuracy": "ranking",
+    "recall_lost": "recall lost behind a refusal",
+    "identity_false_positive_gap": "false alarms apart between groups",
+    "identity_recall_gap": "recall apart between groups",
 }
 
 
 def tested_failures(manifest: Manifest) -> list[str]:
-    """Where it is worst, by figure; nothing where it was not tried."""
+    """Where it is worst, by figure; nothing where it was not tested."""
     found = [(title, _worst(manifest.tested, key, high)) for key, title, high in _FAILURES]
     lines = [f"- {title}: {', '.join(named)}." for title, named in found if named]
     if not lines:
@@ -46,46 +46,51 @@ def tested_failures(manifest: Manifest) -> list[str]:
     ]
 
 
-def _worst(entries: Iterable[Entry], key: str, high: bool) -> list[str]:
+def _worst(entries: Iterable[Tested], key: str, high: bool) -> list[str]:
     known = [
-        (each["data"], each["figures"][key])
+        (each.data, each.figures[key])
         for each in entries
-        if key in each["figures"] and each["figures"][key]["n"] >= FEWEST
+        if key in each.figures and each.figures[key].n >= FEWEST
     ]
-    known.sort(key=lambda each: float(each[1]["value"]), reverse=high)
-    return [f"{data} {_figure(figure)} (n = {figure['n']})" for data, figure in known[:WORST]]
+    known.sort(key=lambda each: each[1].value, reverse=high)
+    return [f"{data} {_cell(figure)} (n = {figure.n})" for data, figure in known[:WORST]]
 
 
 def tested_figures(manifest: Manifest) -> list[str]:
     """All figures of each file."""
     if not manifest.tested:
         return []
+    told = {key for each in manifest.tested for key in each.figures}
     rows = [
         {
-            "data": each["data"],
-            "kind": each["kind"],
-            "n": each["n"],
-            **{title: _figure(each["figures"].get(key)) for key, title in _COLUMNS.items()},
+            "data": each.data,
+            "kind": each.kind,
+            "n": each.n,
+            **{
+                title: _cell(each.figures.get(key))
+                for key, title in _COLUMNS.items()
+                if key in told
+            },
         }
         for each in manifest.tested
     ]
-    ways = sorted({(each["draws"], each["seed"], each["code_version"]) for each in manifest.tested})
+    ways = sorted({(each.draws, each.seed, each.code_version) for each in manifest.tested})
     said = (f"{draws} draws and seed {seed} in harmgauge {code}" for draws, seed, code in ways)
     return [
         "## Tested",
         "",
         "By `harmgauge evaluate`, after training. False alarms and misses are at cost 0; intervals "
-        f"are of 95 %, from a bootstrap over prompts ({', '.join(said)}). `gauge.json` has "
-        "the hash of each file.",
+        f"are of 95 %, from a bootstrap over prompts ({', '.join(said)}). `gauge.json` has the "
+        "hash of each file, and the n of each figure.",
         "",
         *table(rows),
     ]
 
 
-def _figure(figure: Mapping[str, Any] | None) -> str | None:
+def _cell(figure: Reached | None) -> str | None:
     if figure is None:
         return None
-    value = f"{figure['value']:.3f}"
-    if figure["low"] is None or figure["high"] is None:
+    value = f"{figure.value:.3f}"
+    if figure.low is None or figure.high is None:
         return value
-    return f"{value} [{figure['low']:.3f}, {figure['high']:.3f}]"
+    return f"{value} [{figure.low:.3f}, {figure.high:.3f}]"

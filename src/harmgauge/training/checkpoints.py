@@ -47,6 +47,8 @@ class Progress:
     finished: bool = False
     data: str = ""
     """fingerprint of the training examples"""
+    base: str = ""
+    """what training began at, since a checkpoint holds only weights that are trained"""
     layout: str = ""
     """how processes share the weights: FSDP, DEEPSPEED, or each has them all"""
 
@@ -94,14 +96,12 @@ def write_text(text: str, path: Path) -> None:
         scratch.write_text(text, encoding="utf-8")
 
 
-def load_checkpoint(
-    accelerator: Accelerator, run: Path, data: str, layout: str = ""
-) -> Progress | None:
+def load_checkpoint(accelerator: Accelerator, run: Path, now: Progress) -> Progress | None:
     """Restore the last checkpoint, and the best weights as they were then; None where there is none
     yet.
 
     Raises:
-        RecipeError: its training examples were others than those of the fingerprint `data`, or it
+        RecipeError: it has another base or other training examples than the run has `now`, or
             was written by processes that shared the weights otherwise.
         TrainingError: it is damaged.
     """
@@ -115,18 +115,24 @@ def load_checkpoint(
         progress = Progress(**json.loads((folder / "progress.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise _damaged(folder) from error
-    if progress.data not in ("", data):
+    if progress.base not in ("", now.base):
+        raise RecipeError(
+            f"{run} was begun from {progress.base}, and what is there now is {now.base}; put the "
+            "old one back, or choose another --out"
+        )
+    if progress.data not in ("", now.data):
         raise RecipeError(
             f"the training rows are not those with which {run} was begun; resume with the same "
             "files, or choose another --out"
         )
-    if progress.layout != layout:
-        begun, now = (each or "whole weights in each process" for each in (progress.layout, layout))
+    if progress.layout != now.layout:
+        layouts = (progress.layout, now.layout)
+        begun, found = (each or "whole weights in each process" for each in layouts)
         raise RecipeError(
-            f"{run} was begun with {begun}, not {now}; resume with the same launcher's settings"
+            f"{run} was begun with {begun}, not {found}; resume with the same launcher's settings"
         )
     try:
-        accelerator.load_state(str(folder), **({} if layout else {"strict": False}))
+        accelerator.load_state(str(folder), **({} if now.layout else {"strict": False}))
     except _UNREADABLE as error:
         raise _damaged(folder) from error
     if is_main() and (folder / BEST).is_file():  # those of steps that are gone may be others

@@ -106,9 +106,9 @@ def train(
     keep_trained_weights(accelerator)
 
     data = fingerprint(train_examples, by_id=recipe.model.members is not None)
-    new = Progress(data=data, layout=layout(accelerator))
+    new = Progress(data=data, base=model.spec.base, layout=layout(accelerator))
     rates = [group["initial_lr"] for group in optimizer.param_groups]
-    progress = (load_checkpoint(accelerator, run, new.data, new.layout) if resume else None) or new
+    progress = (load_checkpoint(accelerator, run, new) if resume else None) or new
     set_rates(optimizer, scheduler, rates)  # the recipe's: those of the checkpoint may be too high
     if is_main():
         cut_log(run / "log.jsonl", progress.step or -1)  # of a run that begins anew, all

@@ -23,6 +23,7 @@ from ..gauge import Gauge, load
 from ..gauges import find
 from ..members import is_member
 from ..thresholds import Threshold
+from .bases import plain
 from .card import model_card
 from .category_calibration import category_data, category_figures, fit_categories
 from .examples import Example
@@ -190,19 +191,14 @@ def _export_of(kept: Manifest) -> Mapping[str, Any]:
 def learnt_from(job: Job) -> tuple[Mapping[str, Any], ...]:
     """Data of the base and of the run, as in `Manifest.data`. What both have seen stands once, with
     the larger number of rows: draws of one source, which may or may not be the same rows."""
-    earlier = [(_plain(each), each) for each in job.earlier_data]
+    earlier = [(plain(each), each) for each in job.earlier_data]
     own = []
     for report in (loaded.report for loaded in job.train_sources):
         same = [each for name, each in earlier if name == (report.source, report.licence)]
         rows = max(report.used, *(each.get("rows") or 0 for each in same), 0)
         own.append({"source": report.source, "licence": report.licence, "rows": rows})
-    names = [_plain(each) for each in own]
+    names = [plain(each) for each in own]
     return (*(each for name, each in earlier if name not in names), *own)
-
-
-def _plain(entry: Mapping[str, Any]) -> tuple[str, str]:
-    """Name, without those of the gauges that it came by, and licence."""
-    return str(entry["source"]).rpartition(": ")[2], entry["licence"]
 
 
 def _before_and_after(

@@ -8,6 +8,7 @@ from typing import Any
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
+from ..bundle import Manifest
 from ..errors import RecipeError
 
 OPEN = frozenset(
@@ -38,7 +39,10 @@ def is_open(expression: str) -> bool:
 
 
 def check_licence(
-    licence: str, teachers: Iterable[Mapping[str, Any]], earlier: Iterable[Mapping[str, Any]]
+    licence: str,
+    teachers: Iterable[Mapping[str, Any]],
+    earlier: Iterable[Mapping[str, Any]],
+    gauges: Iterable[Manifest] = (),
 ) -> None:
     """See that a gauge with an open licence learns from no gauge that is not open.
 
@@ -48,7 +52,8 @@ def check_licence(
     Args:
         licence: of the weights to be made.
         teachers: as in `Manifest.teachers`.
-        earlier: data of the gauge or model that training goes on from, as in `Manifest.data`.
+        earlier: data of the gauges or the model that training goes on from, as in `Manifest.data`.
+        gauges: those from which it goes on.
 
     Raises:
         RecipeError: it does; what a non-commercial gauge teaches is non-commercial.
@@ -64,8 +69,11 @@ def check_licence(
                 raise _closed(licence, what, source["licence"])
     for source in earlier:
         if not is_open(source["licence"]):
-            what = f"{source['source']}, which the base learnt from,"
+            what = f"{source['source']}, which the base or a merged gauge learnt from,"
             raise _closed(licence, what, source["licence"])
+    for gauge in gauges:
+        if not is_open(gauge.licence):
+            raise _closed(licence, f"{gauge.id}, from whose weights it begins,", gauge.licence)
 
 
 def _closed(licence: str, what: str, found: str) -> RecipeError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import torch
 from tokenizers import Tokenizer
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from ..errors import RecipeError
 from ..gauges import find
-from .bases import Base, inherited
+from .bases import Base, inherited, once
 from .model import CostModel
 from .recipe import GAUGE
 from .reopen import read_cost_model
@@ -47,25 +48,33 @@ def merged(base: Base, shares: Mapping[str, float]) -> Base:
             "elsewhere, which does not merge; leave it out"
         )
     own = 1 - sum(shares.values())
-    backbone = {name: own * weights for name, weights in _weights(model).items()}
+    backbone = {name: own * weights.float() for name, weights in _weights(model).items()}
     heads = [(own, model, set(model.spec.outputs) - base.drawn)]
-    data, teachers, names = list(base.data), list(base.teachers), [f"{own:.3g} {model.spec.base}"]
+    data, teachers, gauges = [*base.data], [*base.teachers], [*base.gauges]
+    names = [f"{own:.3g} {model.spec.base}"]
     for name, share in shares.items():
-        other, tokenizer, manifest = read_cost_model(find(name))
+        other, tokenizer, manifest = read_cost_model(find(name), dtype=torch.float32)
         _check_fit(base, other, tokenizer, name)
         for key, weights in _in_shape_of(base, other, tokenizer).items():
             backbone[key] += share * weights
         heads.append((share, other, set(other.spec.outputs)))
         data += inherited(manifest)
         teachers += manifest.teachers
-        names.append(f"{share:g} {GAUGE}{manifest.id}")
+        gauges.append(manifest)
+        names.append(f"{share:.3g} {GAUGE}{manifest.id}")
     with torch.no_grad():
         for key, weights in _weights(model).items():
             weights.copy_(backbone[key])
         drawn = _merge_heads(model, heads)
-    model.spec = replace(model.spec, base=" + ".join(names))
-    teachers = list({each["gauge"]: each for each in teachers}.values())
-    return replace(base, data=tuple(data), teachers=tuple(teachers), drawn=drawn)
+    # No file has these weights; the names have the hashes of those that they come from.
+    model.spec = replace(model.spec, base=" + ".join(names), base_sha256=None)
+    return replace(
+        base,
+        data=once(data),
+        teachers=tuple({each["gauge"]: each for each in teachers}.values()),
+        drawn=drawn,
+        gauges=tuple(gauges),
+    )
 
 
 def _merge_heads(
@@ -73,20 +82,17 @@ def _merge_heads(
 ) -> frozenset[str]:
     """Set each output to the mean of the heads that know it; returns those that none knows."""
     new = {key: weights.clone() for key, weights in model.head.state_dict().items()}
-    drawn = set()
     for place, name in enumerate(model.spec.outputs):
         known = [(share, each) for share, each, outputs in heads if name in outputs]
-        if not known:
-            drawn.add(name)
+        if not (total := sum(share for share, _ in known)):
             continue
-        total = sum(share for share, _ in known)
         for key in new:
             new[key][place] = sum(
                 share / total * each.head.state_dict()[key][each.spec.outputs.index(name)]
                 for share, each in known
             )
     model.head.load_state_dict(new)
-    return frozenset(drawn)
+    return frozenset(model.spec.outputs).difference(*(outputs for _, _, outputs in heads))
 
 
 def _weights(model: CostModel) -> dict[str, Tensor]:
@@ -108,21 +114,23 @@ def _check_fit(base: Base, other: CostModel, tokenizer: Tokenizer, name: str) ->
 
 
 def _reads(model: CostModel, tokenizer: Tokenizer) -> dict[str, object]:
+    """What has to be the same; ids as tokens, since a pruned vocabulary has others."""
     spec, words = model.spec, _embeddings(model)
-    layout = spec.layout
-    marks = [
-        [tokenizer.id_to_token(id) for id in part]
-        for part in (layout.start, layout.separator, layout.end)
-    ]
+    layout, config = spec.layout, model.backbone.config.get_text_config()
+    marks = (layout.start, layout.separator, layout.end, *chain(*layout.turns.values()))
+    kind = ("model_type", "num_attention_heads", "hidden_act", "activation")
     shapes = {
         key: weights.shape[1:] if key == words else weights.shape
         for key, weights in _weights(model).items()
     }
     return {
-        "backbone": shapes,
+        "backbone": ([getattr(config, key, None) for key in kind], shapes),
         "head": spec.head,
         "pooling": spec.pooling,
-        "template": (spec.template, layout.turns, layout.segments, marks),
+        "template": (
+            [spec.template, layout.segments, *layout.turns],
+            [[tokenizer.id_to_token(id) for id in part] for part in marks],
+        ),
     }
 
 
@@ -135,10 +143,11 @@ def _embeddings(model: CostModel) -> str:
 def _in_shape_of(base: Base, other: CostModel, tokenizer: Tokenizer) -> dict[str, Tensor]:
     """The weights of `other`, with an embedding for each token of the base."""
     weights, key = _weights(other), _embeddings(other)
-    words = _weights(base.model)[key].clone()
+    words = _weights(base.model)[key].float().clone()
     theirs = tokenizer.get_vocab(with_added_tokens=True)
     ours = base.tokenizer.get_vocab(with_added_tokens=True)
-    both = [(place, theirs[token]) for token, place in ours.items() if token in theirs]
-    here, there = (torch.tensor(places) for places in zip(*both, strict=True))
-    words[here] = weights[key][there]
+    for token, place in ours.items():
+        there = theirs.get(token, len(weights[key]))
+        if place < len(words) and there < len(weights[key]):  # a later [PAD] may have no embedding
+            words[place] = weights[key][there]
     return {**weights, key: words}

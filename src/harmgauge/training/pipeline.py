@@ -111,14 +111,14 @@ def prepare(recipe: Recipe, folder: Path) -> Job:
     check_trackers(recipe.report_to)
     torch.manual_seed(recipe.seed)  # the head's first weights belong to the run
     base = load_base(recipe.base, recipe.model)
-    kept = base.manifest if recipe.model.freeze_costs else None
+    kept = base.gauges[0] if recipe.model.freeze_costs else None
     if kept is not None:
         check_storage(recipe, kept)
     base = merged(base, recipe.model.merge)
     keep_layers(base.model, recipe.model.layers)
     new_teachers = provenance(recipe.distil.teachers if recipe.distil else ())
     teachers = tuple({each["gauge"]: each for each in (*base.teachers, *new_teachers)}.values())
-    check_licence(recipe.licence, teachers, base.data)
+    check_licence(recipe.licence, teachers, base.data, base.gauges)
     train_sources = load_sources(recipe.data.train, recipe.data, folder)
     cleaned = recipe.data.model_copy(update={"clean": True})  # what measures always is
     valid_sources = load_sources(recipe.data.valid, cleaned, folder)
