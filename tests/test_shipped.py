@@ -8,7 +8,10 @@ import pytest
 
 from harmgauge import load
 from harmgauge.bundle import read_bundle
+from harmgauge.evaluation import suite
+from harmgauge.settings import read_mapping
 from harmgauge.taxonomy import CATEGORIES
+from harmgauge.training.card import model_card
 from test_embedded import OPEN
 
 ROOT = Path(__file__).parent.parent
@@ -34,6 +37,21 @@ def test_it_stores_a_threshold_for_what_each_kind_of_input_wants(name):
         "responses_fpr1": responses,
         "responses_fpr5": responses,
     }
+
+
+def test_its_card_says_where_it_fails_on_every_set_of_the_suite_and_is_the_card_of_its_figures(
+    name,
+):
+    manifest = read_bundle(SHIPPED[name])
+    path = Path(suite.__file__).parent / "suites" / "standard.yaml"
+    sets = read_mapping(path, "suite", "")["sets"]
+    assert {each.data for each in manifest.tested} == {each["path"] for each in sets}
+    assert all(each.draws == 1000 and len(each.sha256) == 64 for each in manifest.tested)
+    card = (SHIPPED[name] / "README.md").read_text(encoding="utf-8")
+    assert card == model_card(manifest)
+    fails = card.split("## Where it fails")[1].split("\n## ")[0]
+    for said in ("Lowest AUROC", "Most false alarms", "recall lost", "apart** between groups"):
+        assert said in fails
 
 
 def test_a_category_is_never_more_likely_than_harm(name):
