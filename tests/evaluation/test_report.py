@@ -328,6 +328,7 @@ def test_every_figure_and_floor_is_explained(written):
     assert "bag of words" not in reading  # it was not trained
 
 
+@pytest.mark.slow
 def test_the_same_figures_give_the_same_files(written, tmp_path):
     results = run({"loud": Stub("loud"), "wrong <b>|": Stub("wrong", sign=-1.0)})
     write_report(results, tmp_path / "again")

@@ -102,6 +102,7 @@ def test_a_gauge_trained_further_keeps_what_it_knew(tmp_path, encoder_base, make
     assert after.manifest.base["name"] == f"gauge:{before.id}"
 
 
+@pytest.mark.slow
 def test_interpolated_weights_lie_between_those_of_the_base_and_the_trained_ones(
     tmp_path, encoder_base, make_recipe, monkeypatch, capsys
 ):

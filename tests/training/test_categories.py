@@ -176,6 +176,7 @@ def test_a_category_that_would_be_the_same_for_every_text_is_left_out():
     assert fitted["told"].n == 510
 
 
+@pytest.mark.slow
 def test_a_category_that_is_left_out_is_in_neither_model_nor_bundle(
     recipe, tmp_path, monkeypatch, capsys
 ):

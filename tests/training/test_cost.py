@@ -78,8 +78,12 @@ def test_it_learns_the_task_from_singles_and_unlabelled_pairs(tmp_path, make_rec
     ("model", "optim"),
     [
         ({"max_tokens": 32}, {}),
-        (LORA, {}),
-        ({"max_tokens": 32}, {"accumulate": 3, "schedule": "cosine", "batch_tokens": 96}),
+        pytest.param(LORA, {}, marks=pytest.mark.slow),
+        pytest.param(
+            {"max_tokens": 32},
+            {"accumulate": 3, "schedule": "cosine", "batch_tokens": 96},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["full", "lora", "accumulate"],
 )

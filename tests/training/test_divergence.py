@@ -53,6 +53,7 @@ def test_a_gradient_that_is_not_finite_is_never_learnt(tmp_path, make_recipe, en
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_its_checkpoint_at_a_lower_rate(
     tmp_path, make_recipe, encoder_base, monkeypatch
 ):
@@ -143,6 +144,7 @@ def test_a_validation_row_without_a_finite_cost_is_named(
     assert json.loads((tmp_path / "checkpoint" / "progress.json").read_text())["step"] == 2
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_last_checkpoint_and_the_run_goes_on(
     tmp_path, make_recipe, encoder_base, monkeypatch
 ):

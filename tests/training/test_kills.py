@@ -46,6 +46,7 @@ def trained(recipe, folder: Path, *, at: float = math.inf, resume: bool = False)
     return job.model, death.count
 
 
+@pytest.mark.slow
 def test_training_killed_at_any_write_ends_in_the_same_weights(tmp_path, recipe):
     whole, writes = trained(recipe, tmp_path / "whole")
     assert writes > 40
@@ -84,6 +85,7 @@ def test_an_end_killed_at_any_write_ends_in_the_same_bundle(tmp_path, recipe):
         assert not list(whole.glob("**/.*")), at
 
 
+@pytest.mark.slow
 def test_a_run_killed_before_its_recipe_was_written_can_be_begun_again(tmp_path, recipe):
     folder = tmp_path / "run"
     for resume in (False, True):

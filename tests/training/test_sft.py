@@ -329,7 +329,7 @@ def test_train_goes_on_from_it_and_inherits_its_data(tuned, make_recipe, tmp_pat
         ("tiny-sft: alpaca", NC),
         ("tiny-sft: pairs", NC),
     ]
-    with pytest.raises(RecipeError, match="tiny-sft: alpaca, which the base learnt from, has"):
+    with pytest.raises(RecipeError, match=r"tiny-sft: alpaca, which the base .* learnt from, has"):
         prepare_gauge(make_recipe(base), tmp_path)
 
 
@@ -350,6 +350,7 @@ def test_a_second_stage_inherits_the_data_of_the_first(tuned, make, rows):
         pipeline.prepare(make(base=base, licence="CC0-1.0"), rows)
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_weights(make, tmp_path, monkeypatch):
     path = write_recipe(tmp_path, make())
     assert sft(path, "--out", tmp_path / "whole", "--quiet").exit_code == 0
@@ -393,6 +394,7 @@ def test_a_run_that_is_killed_before_its_first_step_can_be_resumed(make, rows, t
     check_run_folder(tmp_path / "run", make(), True)
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_goes_on_at_a_lower_rate(make, tmp_path, monkeypatch):
     path = write_recipe(tmp_path, make())
     command = (path, "--out", tmp_path / "run", "--quiet")

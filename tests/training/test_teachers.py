@@ -150,6 +150,7 @@ def test_every_sequence_gets_the_mean_cost_of_its_text(
         assert examples[number].teacher == pytest.approx(expected.tolist(), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_student_of_unlabelled_texts_follows_its_teacher(
     tmp_path, make_recipe, encoder_base, teacher, data_folder
 ):

@@ -63,6 +63,7 @@ def test_names_of_members_and_lone_ones_are_refused():
         Model(members=1)
 
 
+@pytest.mark.slow
 def test_a_run_gives_members_that_differ_and_a_soup_of_it_none(tmp_path, make_recipe, decoder_base):
     model = {"max_tokens": MAX_TOKENS, "members": 3}
     recipe = make_recipe(decoder_base, model=model, runtime="torch")
