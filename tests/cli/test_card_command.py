@@ -96,7 +96,10 @@ def test_what_is_not_of_the_gauge_is_refused(run, own, measured, tmp_path):
     for name, changed, said in (
         ("version.json", {**whole, "format_version": 1}, "format version 1"),
         ("mode.json", _with(whole, "gauges", "tiny", "runs in", "onnx int8"), "ran in onnx int8"),
-        ("word.json", _at(whole, "figures", "auroc", "value", "high"), "is not as harmgauge"),
+        ("word.json", _at(whole, "figures", "auroc", "value", "high"), "auroc is damaged"),
+        ("high.json", _at(whole, "figures", "f1", "value", 7), "f1 is damaged"),
+        ("ends.json", _at(whole, "figures", "f1", "low", 1), "f1 is damaged"),
+        ("none.json", _at(whole, "figures", {}), "has no figure of any file"),
         ("where.json", _at(whole, "threshold", None), "judged from a cost of None on"),
         ("empty.json", {**whole, "measurements": []}, "holds no measurements"),
         ("cut.json", {**whole, "measurements": [{}]}, "is not as harmgauge evaluate"),

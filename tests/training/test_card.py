@@ -61,6 +61,7 @@ def manifest() -> Manifest:
 def test_the_first_lines_name_the_gauge_its_licence_and_every_source(manifest):
     first = model_card(manifest).splitlines()[:9]
     assert first[0] == "# tiny"
+    assert first[2].startswith(f"`{manifest.id}`, a gauge of harm")
     assert "Licence of the weights: CC-BY-NC-4.0" in first[2]
     assert "300 rows of 2 sources" in first[3]
     assert first[5:9] == [
@@ -137,7 +138,7 @@ def test_files_that_it_was_tested_on_come_first_where_it_fails(manifest):
     assert "begins as a refusal: c.csv 0.062 [0.000, 0.125] (n = 80)." in fails
     assert fails.index("of [Tested](#tested)") < fails.index("on validation data")
     figures = card.split("## Tested")[1].split("\n## ")[0]
-    assert "100 draws and seed 3 in harmgauge 0.1.0" in figures
+    assert "bootstrap over prompts (100 draws with seed 3)" in figures
     assert "| data | kind | n | AUROC | false alarms | ranking | recall lost" in figures
     assert "| c.csv | prompt | 200 | – | – | 0.625 | 0.062 [0.000, 0.125] |" in figures
     assert "**Lowest ranking accuracy** of pairs: c.csv 0.625 (n = 70)." in fails

@@ -99,6 +99,7 @@ def test_training_goes_on_from_the_mean_and_on_from_that_alone(one, other, make_
     shape = {"max_tokens": MAX_TOKENS, "merge": {str(other): 0.5}}
     recipe = make_recipe(f"gauge:{one}", model=shape, optim=optim, storage="fp32")
     manifest = read_bundle(run(recipe, tmp_path, tmp_path / "run", quiet=True))
+    assert f"`{manifest.id}`" in (tmp_path / "run" / "bundle" / "README.md").read_text()
     assert manifest.base["name"].endswith(f" + 0.5 gauge:{read_bundle(other).id}")
     expected = merged(base_of(one), {str(other): 0.5}).model
     trained, _ = CostModel.load(tmp_path / "run" / "model")

@@ -42,7 +42,8 @@ def _lines(manifest: Manifest) -> list[str]:
         f"data         {manifest.rows_in_words}",
         *_table(manifest.data),
         *(f"teacher      {each['gauge']}, licence {each['licence']}" for each in manifest.teachers),
-        f"base         {manifest.base.get('name')}, sha256 {manifest.base.get('sha256')}",
+        f"base         {manifest.base.get('name')}, "
+        f"sha256 {manifest.base.get('sha256') or 'unknown'}",
         f"cost         {manifest.direction}: {_meaning(manifest.calibration)}",
         f"reads        template {manifest.template}, windows of {layout.max_tokens} tokens that "
         f"share {layout.overlap:.0%}, {manifest.pooling} pooling",

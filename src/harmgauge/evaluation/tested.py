@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,7 +65,8 @@ def _tested(results: Mapping[str, Any], manifest: Manifest, path: Path) -> list[
     if not ways:
         measured = ", ".join(str(facts.get("id") or name) for name, facts in gauges.items())
         raise DataError(
-            f"{path} is of {measured}, not of {manifest.id}; measure that one, by --gauge"
+            f"{path} is of {measured}, not of {manifest.id}; name the gauge that was measured, or "
+            "measure this one: harmgauge evaluate --gauge"
         )
     # A torch gauge says where it ran, too; that does not change its arithmetic.
     fitting = [n for n, way in ways.items() if way == "onnx" or str(way).startswith("torch")]
@@ -76,7 +76,12 @@ def _tested(results: Mapping[str, Any], manifest: Manifest, path: Path) -> list[
             "a card tells of the gauge as it is loaded by default; measure that"
         )
     found = [Measurement.from_dict(each) for each in results["measurements"]]
-    return [_entry(each, each.gauges[fitting[0]], results["code_version"], path) for each in found]
+    version = results["code_version"]
+    entries = [_entry(each, each.gauges[fitting[0]], version, path) for each in found]
+    entries = [each for each in entries if each.figures]
+    if not entries:
+        raise DataError(f"{path} has no figure of any file; give them labels, then {_ANEW}")
+    return entries
 
 
 def _entry(measurement: Measurement, scores: Scores, version: str, path: Path) -> Tested:
@@ -90,7 +95,11 @@ def _entry(measurement: Measurement, scores: Scores, version: str, path: Path) -
     # The first that is known: that of mixed pairs, else of pairs of one label or without any.
     for ranking in [each for each in scores.ranking.values() if each.value is not None][:1]:
         figures[RANKING] = ranking
-    reached = {name: _reached(each) for name, each in figures.items() if each.value is not None}
+    reached = {
+        name: _reached(each, f"{path}: {contents.data}, {name}")
+        for name, each in figures.items()
+        if each.value is not None
+    }
     return Tested(
         contents.data,
         contents.sha256,
@@ -103,13 +112,18 @@ def _entry(measurement: Measurement, scores: Scores, version: str, path: Path) -
     )
 
 
-def _reached(figure: Figure) -> Reached:
+def _reached(figure: Figure, where: str) -> Reached:
     """Raises:
-    ValueError: it holds something other than numbers.
+    DataError: it is not what a share, or a difference of two, can be.
     """
     low, high = figure.low, figure.high
-    numbers = (figure.value, figure.n, *(each for each in (low, high) if each is not None))
-    if not all(isinstance(each, int | float) and math.isfinite(each) for each in numbers):
-        raise ValueError("no number")
+    ends = [figure.value, *(each for each in (low, high) if each is not None)]
+    if not (
+        all(isinstance(each, int | float) and -1 <= each <= 1 for each in ends)
+        and isinstance(figure.n, int)
+        and figure.n > 0
+        and (low is None or high is None or low <= high)
+    ):
+        raise DataError(f"{where} is damaged; {_ANEW}")
     assert figure.value is not None
     return Reached(figure.value, figure.n, low, high)

@@ -14,8 +14,7 @@ def model_card(manifest: Manifest) -> str:
     """Markdown that says what a gauge is, where it comes from, how good it is and what it cannot.
 
     Args:
-        manifest: nothing but this is read. The hashes of `manifest.files` are left out, since the
-            card is itself one of the files.
+        manifest: nothing but this is read; with the hashes of all other files, for the id.
 
     Returns:
         The text of a bundle's `README.md`.
@@ -42,7 +41,8 @@ def _origin(manifest: Manifest) -> list[str]:
         return [*title, *_imported(manifest)]
     return [
         *title,
-        f"A gauge of harm for harmgauge. **Licence of the weights: {manifest.licence}.**",
+        f"`{manifest.id}`, a gauge of harm for harmgauge. **Licence of the weights: "
+        f"{manifest.licence}.**",
         f"Trained on {manifest.rows_in_words}{':' if manifest.data else '.'}",
         "",
         *table(manifest.data),
@@ -142,7 +142,8 @@ def _use(manifest: Manifest) -> list[str]:
     return [
         "## Use",
         "",
-        f"`{name}` stands for the folder of this bundle, or for its name where it is installed.",
+        f"By name, `{name}` is the gauge of this name that is installed; of a copy, such as one "
+        "with thresholds of your own, give the folder of its bundle instead.",
         "",
         "```python",
         "import harmgauge",

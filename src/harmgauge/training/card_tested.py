@@ -39,8 +39,8 @@ def tested_failures(manifest: Manifest) -> list[str]:
     if not lines:
         return []
     return [
-        f"Worst first, on the {len(manifest.tested)} labelled files of [Tested](#tested), with "
-        "intervals of 95 %.",
+        f"Worst first, of the files of [Tested](#tested), by figures of {FEWEST} texts or more, "
+        "with intervals of 95 %.",
         "",
         *lines,
     ]
@@ -74,14 +74,14 @@ def tested_figures(manifest: Manifest) -> list[str]:
         }
         for each in manifest.tested
     ]
-    ways = sorted({(each.draws, each.seed, each.code_version) for each in manifest.tested})
-    said = (f"{draws} draws and seed {seed} in harmgauge {code}" for draws, seed, code in ways)
+    ways = sorted({(each.draws, each.seed) for each in manifest.tested if each.draws})
+    said = " or ".join(f"{draws} draws with seed {seed}" for draws, seed in ways)
     return [
         "## Tested",
         "",
         "By `harmgauge evaluate`, after training. False alarms and misses are at cost 0; intervals "
-        f"are of 95 %, from a bootstrap over prompts ({', '.join(said)}). `gauge.json` has the "
-        "hash of each file, and the n of each figure.",
+        f"are of 95 %, from a bootstrap over prompts ({said or 'none was drawn'}). `gauge.json` "
+        "has the hash of each file, how it was measured, and the n of each figure.",
         "",
         *table(rows),
     ]

@@ -15,7 +15,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import CARD, KEPT, Manifest, write_bundle
+from ..bundle import CARD, KEPT, Manifest, sha256, write_bundle
 from ..calibration import Calibration
 from ..errors import RecipeError
 from ..files import whole_folder
@@ -121,7 +121,8 @@ def make_bundle(job: Job, out: Path) -> Path:
         metrics.append({**lost, "data": EXPORT, **report.to_dict()})
     manifest = replace(manifest, metrics=(*manifest.metrics, *metrics))
     card = out / "card.md"
-    card.write_text(model_card(manifest), encoding="utf-8")
+    stated = replace(manifest, files={name: sha256(path) for name, path in files.items()})
+    card.write_text(model_card(stated), encoding="utf-8")
     write_bundle(folder, manifest, {**files, CARD: card})
     return folder
 

@@ -79,5 +79,5 @@ def check_licence(
 def _closed(licence: str, what: str, found: str) -> RecipeError:
     return RecipeError(
         f"the recipe's licence {licence} is open, but {what} has the licence {found}; state a "
-        "licence that allows no more than that, or leave it out"
+        "licence that allows no more than that, or leave out the teacher or the base that brings it"
     )
