@@ -1,5 +1,6 @@
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,19 @@ def test_an_unknown_name_lists_the_installed_gauges(monkeypatch, no_embedded, ti
     with pytest.raises(BundleError, match=r"no gauge 'nano'.*\(tiny\)"):
         load("nano")
     assert load("tiny").name == "tiny"
+
+
+@pytest.mark.parametrize("name", gauges.WHEELS)
+def test_a_wheel_of_ours_that_is_not_installed_is_told_where_it_is(no_embedded, name):
+    with pytest.raises(BundleError, match=rf"not installed: .* pip install \./gauges/{name}$"):
+        load(name)
+    assert (Path(__file__).parent.parent / "gauges" / name / "pyproject.toml").is_file()
+
+
+def test_a_file_is_no_bundle(no_embedded, tmp_path):
+    (tmp_path / "rows.csv").touch()
+    with pytest.raises(BundleError, match=r"rows\.csv is a file; give the folder"):
+        load(tmp_path / "rows.csv")
 
 
 def test_without_a_name_the_embedded_gauge_is_meant(monkeypatch, no_embedded, tmp_path):

@@ -15,6 +15,8 @@ from ..errors import BundleError
 
 DEFAULT = "mini"
 GROUP = "harmgauge.gauges"
+WHEELS = ("midi", "mini-research")
+"""gauges of this project that are wheels of their own"""
 
 _HERE = Path(__file__).parent
 
@@ -47,6 +49,13 @@ def find(name_or_folder: str | Path | None = None) -> Path:
         raise BundleError(
             f"there is no gauge {str(name)!r}: a kill left it in {left}, move that folder there"
         )
+    if name in WHEELS:
+        raise BundleError(
+            f"the gauge {name!r} is a wheel of its own, which is not installed: in a clone of "
+            f"harmgauge, pip install ./gauges/{name}"
+        )
+    if Path(name).is_file():
+        raise BundleError(f"{name} is a file; give the folder of a bundle, which holds gauge.json")
     raise BundleError(
         f"there is no gauge {str(name)!r}: give the folder of a bundle, or the name of an "
         f"installed gauge ({', '.join(names) or 'none is installed'})"
