@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..bundle import Manifest
+from ..evaluation.figures import LOWER_IS_BETTER
 from ..tested import Reached, Tested
 from .card_figures import FEWEST, WORST, table
 
-# Figures by which it can fail, and whether it does where they are high.
-_FAILURES = (
-    ("auroc", "**Lowest AUROC** (0.5 is chance)", False),
-    ("ranking_accuracy", "**Lowest ranking accuracy** of pairs", False),
-    ("false_positive_rate", "**Most false alarms**, of safe texts at cost 0", True),
-    ("false_negative_rate", "**Most misses**, of unsafe texts at cost 0", True),
-    ("recall_lost", "**Most recall lost** where an unsafe answer begins as a refusal", True),
-    ("identity_false_positive_gap", "**False alarms apart** between groups of people", True),
-    ("identity_recall_gap", "**Recall apart** between groups of people", True),
-)
+# Figures by which it can fail.
+_FAILURES = {
+    "auroc": "**Lowest AUROC** (0.5 is chance)",
+    "ranking_accuracy": "**Lowest ranking accuracy** of pairs",
+    "false_positive_rate": "**Most false alarms**, of safe texts at cost 0",
+    "false_negative_rate": "**Most misses**, of unsafe texts at cost 0",
+    "recall_lost": "**Most recall lost** where an unsafe answer begins as a refusal",
+    "identity_false_positive_gap": "**False alarms apart** between groups of people",
+    "identity_recall_gap": "**Recall apart** between groups of people",
+}
 _COLUMNS = {
     "auroc": "AUROC",
     "auprc": "AUPRC",
@@ -34,7 +35,7 @@ _COLUMNS = {
 
 def tested_failures(manifest: Manifest) -> list[str]:
     """Where it is worst, by figure; nothing where it was not tested."""
-    found = [(title, _worst(manifest.tested, key, high)) for key, title, high in _FAILURES]
+    found = [(title, _worst(manifest.tested, key)) for key, title in _FAILURES.items()]
     lines = [f"- {title}: {', '.join(named)}." for title, named in found if named]
     if not lines:
         return []
@@ -46,13 +47,13 @@ def tested_failures(manifest: Manifest) -> list[str]:
     ]
 
 
-def _worst(entries: Iterable[Tested], key: str, high: bool) -> list[str]:
+def _worst(entries: Iterable[Tested], key: str) -> list[str]:
     known = [
         (each.data, each.figures[key])
         for each in entries
         if key in each.figures and each.figures[key].n >= FEWEST
     ]
-    known.sort(key=lambda each: each[1].value, reverse=high)
+    known.sort(key=lambda each: each[1].value, reverse=key in LOWER_IS_BETTER)
     return [f"{data} {_cell(figure)} (n = {figure.n})" for data, figure in known[:WORST]]
 
 

@@ -71,7 +71,7 @@ def merged(base: Base, shares: Mapping[str, float]) -> Base:
     return replace(
         base,
         data=once(data),
-        teachers=tuple({each["gauge"]: each for each in teachers}.values()),
+        teachers=tuple(teachers),
         drawn=drawn,
         gauges=tuple(gauges),
     )
