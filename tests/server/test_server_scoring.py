@@ -231,6 +231,26 @@ def test_of_keys_that_are_unknown_one_is_told():
     assert told.value.error_count() == 1
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "where", "known"),
+    [
+        ("/v1/score", {"exchanges": [], "treshold": 1}, "the body", "exchanges, threshold"),
+        (
+            "/v1/score",
+            {"exchanges": [{"promt": "hi"}]},
+            "exchanges.0",
+            "prompt, response, messages",
+        ),
+        ("/v1/rank", {"answers": []}, "the body", "prompt, responses, threshold"),
+    ],
+)
+def test_of_a_misspelt_key_the_known_ones_are_told_and_not_itself(client, path, body, where, known):
+    given = post(client, path, body)
+    envelope(given, 400, "extra_forbidden", None if where == "the body" else where)
+    told = given.json()["error"]["message"]
+    assert told == f"{where}: a key is not known; those that are: {known}"
+
+
 def test_nesting_that_json_can_read_is_no_failure(client):
     nested = "[" * 900 + "]" * 900
     for body in (

@@ -44,7 +44,10 @@ class Body(BaseModel):
     def _known_keys(cls, value: Any) -> Any:
         # Pydantic would tell of each of them.
         if isinstance(value, dict) and value.keys() - cls.model_fields.keys():
-            raise PydanticCustomError("extra_forbidden", "unknown key")
+            known = ", ".join(cls.model_fields)
+            raise PydanticCustomError(
+                "extra_forbidden", "a key is not known; those that are: {known}", {"known": known}
+            )
         return value
 
 

@@ -101,9 +101,7 @@ def _of_validation(problems: Sequence[Any]) -> ApiError:
     problem = problems[0]
     place = [part for part in problem["loc"][1:] if isinstance(part, int) or part in FIELDS]
     where = ".".join(map(str, place)) or None
-    if problem["type"] == "extra_forbidden":
-        message = f"{where or 'the body'} has a key that is not known; see /docs for those that are"
-    elif problem["loc"] == ("body",):
+    if problem["loc"] == ("body",) and problem["type"] != "extra_forbidden":
         message = "the body must be a JSON object, with the header Content-Type: application/json"
     else:
         text = problem["msg"].removeprefix("Value error, ")
