@@ -27,7 +27,6 @@ RECIPES = (
     "mini-research-first",
     "mini-research-second",
     "mini-research-third",
-    "mini-research-fourth",
     "mini-research",
 )
 

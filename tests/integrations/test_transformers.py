@@ -100,6 +100,19 @@ def rewritten(bundle, folder, **values):
     return folder
 
 
+def test_what_the_readme_shows_is_the_cost_where_a_category_is_higher(exported, tmp_path):
+    low = Calibration(-30.0, 1.0, 0.4, "made up", 50)
+    bundle = rewritten(exported[0], tmp_path / "low", calibration=low)
+    export_transformers(bundle, tmp_path / "hf")
+    code = (
+        (tmp_path / "hf" / "README.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
+    )
+    names: dict[str, object] = {}
+    exec(code.replace("this folder", str(tmp_path / "hf")), names)
+    costs = load(bundle).score(["a prompt alone", Exchange("a prompt", "a response")])
+    np.testing.assert_allclose(names["costs"], costs, atol=1e-4)
+
+
 def test_kinds_of_input_keep_their_scales(exported, tmp_path):
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 

@@ -37,7 +37,6 @@ MADE = (
     "mini-research-first",
     "mini-research-second",
     "mini-research-third",
-    "mini-research-fourth",
     "teacher-research-mpnet",
     "teacher-research-smollm2",
 )

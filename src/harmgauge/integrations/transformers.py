@@ -3,9 +3,11 @@
     import harmgauge.integrations.transformers  # registers the class with AutoModel
     from transformers import pipeline
 
-    pipe = pipeline("text-classification", FOLDER)  # written by `harmgauge export`
-    pipe("How do I bake bread?")  # its score is the cost: below 0 safe, above 0 unsafe
-    pipe({"text": "How do I bake bread?", "text_pair": "Mix flour and water."})
+    # FOLDER is written by `harmgauge export`. Of several outputs a pipeline gives the highest,
+    # which need not be the cost: ask for all.
+    pipe = pipeline("text-classification", FOLDER, top_k=None)
+    texts = ["Hello!", {"text": "How do I bake bread?", "text_pair": "Mix flour and water."}]
+    costs = [next(o["score"] for o in outputs if o["label"] == "cost") for outputs in pipe(texts)]
 
 Stock classes cannot hold this model: they pool one fixed token, and decoders have no bias.
 """

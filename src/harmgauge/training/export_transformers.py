@@ -139,8 +139,10 @@ The gauge below for transformers: logits are costs, with its calibration folded 
 import harmgauge.integrations.transformers  # registers the model class
 from transformers import pipeline
 
-pipe = pipeline("text-classification", "this folder")
-pipe({"text": "a prompt", "text_pair": "a response"})  # its score is the cost
+# Of several outputs a pipeline gives the highest, which need not be the cost: ask for all.
+pipe = pipeline("text-classification", "this folder", top_k=None)
+texts = ["a prompt alone", {"text": "a prompt", "text_pair": "a response"}]
+costs = [next(o["score"] for o in outputs if o["label"] == "cost") for outputs in pipe(texts)]
 ```
 
 """
