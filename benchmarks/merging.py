@@ -1,7 +1,7 @@
 """What is the mean of the weights of two gauges worth? AUROC by source, at several shares.
 
-    python benchmarks/merging.py recipes/mini-research.yaml data.root=FOLDER
-        base=gauge:mini-research 'model.merge={midi: 0.5}'
+    python benchmarks/merging.py recipes/mini-research-third.yaml data.root=FOLDER \\
+        base=gauge:mini-research 'model.merge={midi: 0.5}' \\
         [--shares 0 0.5 1] [--cap 150] [--cap-of identity=1000] [--only beavertails …]
 
 Of a recipe with `model.merge` of one gauge, before anything is trained: raw costs on validation

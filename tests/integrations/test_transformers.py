@@ -1,4 +1,6 @@
 from dataclasses import replace
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,8 +109,10 @@ def test_what_the_readme_shows_is_the_cost_where_a_category_is_higher(exported, 
     code = (
         (tmp_path / "hf" / "README.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
     )
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     exec(code.replace("this folder", str(tmp_path / "hf")), names)
+    if len(read_bundle(bundle).outputs) > 1:
+        assert all(max(o, key=itemgetter("score"))["label"] != "cost" for o in names["pipe"](TEXTS))
     costs = load(bundle).score(["a prompt alone", Exchange("a prompt", "a response")])
     np.testing.assert_allclose(names["costs"], costs, atol=1e-4)
 

@@ -22,7 +22,7 @@ from ..errors import needs_extra
     "target",
     type=click.Choice(["transformers"]),
     required=True,
-    help="Write FOLDER in Hugging Face layout, its logits the gauge's costs.",
+    help="Write FOLDER in Hugging Face layout, its first logit the gauge's cost.",
 )
 def export(folder: Path, name: str | None, target: str) -> None:
     """Turn a gauge into a Hugging Face FOLDER, which must be new or empty.

@@ -63,8 +63,8 @@ class HarmgaugeConfig(PreTrainedConfig):  # type: ignore[misc]
 
 
 class HarmgaugeForSequenceClassification(PreTrainedModel):  # type: ignore[misc]
-    """A cost model whose logits are costs: the calibration is folded into the head, but for what
-    the scales of kinds of input add to it.
+    """A cost model whose first logit is the cost: the calibration is folded into the head, but for
+    what the scales of kinds of input add to it.
 
     The first label is `cost`; further ones, where the gauge has them, are log-odds of
     categories, each by itself: a verdict caps their probability by that of the cost. Last come

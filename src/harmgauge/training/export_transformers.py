@@ -133,7 +133,8 @@ _USAGE = """---
 library_name: transformers
 pipeline_tag: text-classification
 ---
-The gauge below for transformers: logits are costs, with its calibration folded into the head.
+The gauge below for transformers: the first logit is the cost, with the calibration folded into the
+head.
 
 ```python
 import harmgauge.integrations.transformers  # registers the model class
