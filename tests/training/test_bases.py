@@ -87,6 +87,7 @@ def test_a_gauge_is_no_base_without_its_head_and_what_it_learnt_from(bundle, tmp
         load_base(str(tmp_path / "run"), Model(max_tokens=MAX_TOKENS))
 
 
+@pytest.mark.slow
 def test_a_gauge_trained_further_keeps_what_it_knew(tmp_path, encoder_base, make_recipe):
     first = run(make_recipe(encoder_base), tmp_path, tmp_path / "first", quiet=True)
     further = make_recipe(

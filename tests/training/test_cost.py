@@ -35,6 +35,7 @@ def weights(model):
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["encoder", "decoder", "lora"])
 def test_a_trained_model_scores_the_same_once_saved_and_loaded(
     kind, tmp_path, make_recipe, encoder_base, decoder_base
@@ -74,6 +75,7 @@ def test_it_learns_the_task_from_singles_and_unlabelled_pairs(tmp_path, make_rec
     assert progress.best_score == pytest.approx(metrics["auroc_mean"], abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "optim"),
     [
@@ -170,6 +172,7 @@ def test_every_adapter_and_the_head_get_gradients(tmp_path, make_recipe, decoder
     )
 
 
+@pytest.mark.slow
 def test_frozen_layers_keep_their_weights(tmp_path, make_recipe, encoder_base):
     recipe = make_recipe(
         encoder_base,

@@ -73,6 +73,7 @@ def test_a_run_goes_on_from_its_checkpoint_at_a_lower_rate(
     assert len(after) == len(job.schedule.steps)
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_never_those_of_steps_that_were_left(
     tmp_path, make_recipe, encoder_base, monkeypatch
 ):

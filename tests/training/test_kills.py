@@ -117,6 +117,7 @@ def test_a_process_that_is_killed_goes_on_to_the_same_bundle(tmp_path, recipe):
     assert log(folder) == log(whole)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_told(tmp_path, recipe):
     folder = tmp_path / "run"
     trained(recipe, folder)

@@ -80,6 +80,7 @@ def test_doubted_rows_count_less_and_validation_rows_as_before(noisy, tmp_path):
     assert {example.weight for example in job.train if example.source == "refused"} == {1.0}
 
 
+@pytest.mark.slow
 def test_weights_of_other_rows_are_refused(noisy, tmp_path):
     folder, _ = noisy
     known = doubts(folder)

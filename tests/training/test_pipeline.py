@@ -81,6 +81,7 @@ def test_balance_of_a_validation_source_reaches_the_calibration(
     assert read_bundle(tmp_path / "run" / "bundle").calibration.prior == pytest.approx(0.5, abs=0.1)
 
 
+@pytest.mark.slow
 def test_runs_of_several_seeds_see_the_same_rows(tmp_path, make_recipe, encoder_base):
     def drawn(**changes):
         recipe = make_recipe(encoder_base)
@@ -228,6 +229,7 @@ def test_a_new_process_gives_the_same_costs(finished):
     np.testing.assert_allclose(json.loads(result.stdout), costs, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_storage_may_change_on_resuming_and_fp32_agrees_with_torch(finished, tmp_path):
     run = Path(shutil.copytree(finished / "run", tmp_path / "run"))
     shutil.rmtree(run / "bundle")
@@ -340,6 +342,7 @@ def test_validation_data_that_cannot_serve_is_refused_before_training(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_decoder_with_adapters_becomes_a_torch_bundle(tmp_path, make_recipe, decoder_base):
     lora = {"max_tokens": MAX_TOKENS, "lora": {"rank": 4, "alpha": 8}}
     recipe = write_recipe(tmp_path, make_recipe(decoder_base, model=lora, runtime="torch"))

@@ -130,6 +130,7 @@ def test_tokens_are_those_that_train_reads_and_the_response_and_its_end_are_lear
         assert learnt(ids, labels) == [*response, *end]
 
 
+@pytest.mark.slow
 def test_a_chat_template_is_followed_and_the_end_of_the_turn_learnt(make, rows, tmp_path):
     base = str(save_base(tmp_path / "base", make_language_model("llama"), chat_template=CHATML))
     chat = {"max_tokens": MAX_TOKENS, "template": "chat"}
@@ -319,6 +320,7 @@ def test_the_model_is_the_best_checkpoint_merged(tuned, job):
     assert "alpaca" in (tuned / "data.txt").read_text()
 
 
+@pytest.mark.slow
 def test_train_goes_on_from_it_and_inherits_its_data(tuned, make_recipe, tmp_path):
     base = tuned / "model"
     made = make_recipe(base, licence=NC, optim={"max_steps": 1, "batch_tokens": 256})

@@ -164,6 +164,7 @@ def test_the_groups_of_the_search_name_sources_of_its_recipe(mixture):
     assert names - set(found) == refused
 
 
+@pytest.mark.slow
 def test_a_search_says_what_it_chose_and_how_that_does(
     mixture, recipe, data_folder, encoder_base, tmp_path, monkeypatch, capsys
 ):

@@ -17,6 +17,8 @@ from harmgauge.training.model import CostModel
 from harmgauge.training.monitor import score_examples, validation_metrics
 from harmgauge.training.pipeline import prepare, run
 
+pytestmark = pytest.mark.slow  # its runs are many
+
 QUICK = {
     "calibrate": False,
     "runtime": "torch",

@@ -220,6 +220,7 @@ def test_info_names_the_teachers(tmp_path, teacher):
     ]
 
 
+@pytest.mark.slow
 def test_an_open_student_has_open_teachers(tmp_path, make_recipe, encoder_base, teacher):
     from dataclasses import replace
 
