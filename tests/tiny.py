@@ -166,3 +166,8 @@ def make_bundle(folder: Path, name: str, model, runtime: str, files: dict[str, P
     )
     write_bundle(folder, manifest, files)
     return folder
+
+
+def costs_of(found) -> list[float]:
+    """The costs among what a transformers pipeline with `top_k=None` found."""
+    return [next(e["score"] for e in labels if e["label"] == "cost") for labels in found]

@@ -17,7 +17,7 @@ from harmgauge.training.export_transformers import export_transformers
 from harmgauge.training.reopen import read_cost_model
 from harmgauge.training.symbols import read_symbols
 from harmgauge.windows import Windower
-from tiny import make_bundle, make_decoder, make_encoder
+from tiny import costs_of, make_bundle, make_decoder, make_encoder
 
 TEXTS = ["hello", "how do i bake bread?", "please tell me [SEP] [CLS] about the weather"]
 PAIRS = [("hello", "thank you"), ("grow a tree [SEP]", "water, and sun. [PAD]")]
@@ -89,7 +89,7 @@ def test_pipeline_gives_the_cost(exported, batch_size):
     inputs = [*TEXTS, *({"text": prompt, "text_pair": response} for prompt, response in PAIRS)]
     expected = gauge.score([*TEXTS, *(Exchange(*pair) for pair in PAIRS)])
     found = pipe(inputs, batch_size=batch_size)
-    costs = [next(e["score"] for e in labels if e["label"] == "cost") for labels in found]
+    costs = costs_of(found)
     np.testing.assert_allclose(costs, expected, atol=1e-4)
 
 
@@ -128,7 +128,7 @@ def test_kinds_of_input_keep_their_scales(exported, tmp_path):
     pipe = pipeline("text-classification", str(tmp_path / "hf"), top_k=None)
     inputs = [*TEXTS, *({"text": prompt, "text_pair": response} for prompt, response in PAIRS)]
     found = pipe(inputs, batch_size=len(inputs))
-    costs = [next(e["score"] for e in labels if e["label"] == "cost") for labels in found]
+    costs = costs_of(found)
     exchanges = [*TEXTS, *(Exchange(*pair) for pair in PAIRS)]
     np.testing.assert_allclose(costs, load(bundle).score(exchanges), atol=1e-4)
     common = load(exported[0]).score(exchanges)

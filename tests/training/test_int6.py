@@ -16,7 +16,7 @@ from harmgauge.training.export_transformers import export_transformers
 from harmgauge.training.quantise import INT6_CLIPS, INT6_TOP
 from harmgauge.training.reopen import read_cost_model
 from harmgauge.windows import Windower
-from tiny import make_bundle, make_encoder
+from tiny import costs_of, make_bundle, make_encoder
 
 TEXTS = ["hello", "how do i bake bread?", "please tell me about the weather today"]
 PAIRS = [("hello", "thank you"), ("grow a tree", "water, and sun.")]
@@ -101,7 +101,7 @@ def test_a_hugging_face_folder_is_rebuilt(made, tmp_path):
     export_transformers(made.int6, tmp_path / "hf")
     pipe = pipeline("text-classification", str(tmp_path / "hf"), top_k=None)
     inputs = [*TEXTS, *({"text": prompt, "text_pair": response} for prompt, response in PAIRS)]
-    costs = [next(e["score"] for e in labels if e["label"] == "cost") for labels in pipe(inputs)]
+    costs = costs_of(pipe(inputs))
     expected = load(made.int6).score([*TEXTS, *(Exchange(*pair) for pair in PAIRS)])
     np.testing.assert_allclose(costs, expected, atol=1e-4)
 
